@@ -1,0 +1,68 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying out plans: the only place that writes keys. One plan or hundreds, in parallel over reused connections."""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from ._client import Client
+from ._create import create_once
+from ._errors import HoneycombError
+from ._plan import Plan
+from ._resources import ApiKey, CreatedKey
+
+T = t.TypeVar("T")
+R = t.TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a plan: the key as the service answered it, what was created, or what went wrong."""
+
+    plan: Plan
+    changed: bool = False
+    key: ApiKey | None = None
+    created: CreatedKey | None = None
+    error: HoneycombError | None = None
+
+    def handed_back(self) -> list[dict[str, t.Any]]:
+        """The values that exist because of this plan, whether or not it succeeded."""
+        if self.created:
+            return [self.created.as_result()]
+        return self.error.created if self.error else []
+
+
+def in_parallel(work: t.Callable[[T], R], entries: t.Sequence[T], concurrency: int) -> list[R]:
+    """Call C(work) for every entry, at most C(concurrency) at once; results in the order of the entries."""
+    if len(entries) < 2 or concurrency < 2:
+        return [work(entry) for entry in entries]
+    with ThreadPoolExecutor(max_workers=min(concurrency, len(entries))) as pool:
+        return list(pool.map(work, entries))
+
+
+def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome:
+    """Carry out one plan.
+
+    :param before: Ids of the keys that were there when the task looked.
+    """
+    try:
+        if plan.action == "create" and plan.after:
+            created = create_once(client, plan.after, before)
+            return Outcome(plan, changed=True, key=created.key, created=created)
+        if plan.action == "update" and plan.key:
+            return Outcome(plan, changed=True, key=client.update_key(str(plan.key.id), plan.changes))
+        if plan.action == "delete" and plan.key:
+            return Outcome(plan, changed=client.delete_key(str(plan.key.id)))
+    except HoneycombError as exc:
+        return Outcome(plan, changed=bool(exc.created), error=exc)
+    return Outcome(plan, key=plan.key)
+
+
+def apply_plans(client: Client, plans: t.Sequence[Plan], before: t.Collection[str], concurrency: int = 1) -> list[Outcome]:
+    """Carry out plans; one that fails does not stop the others, so that every created value is handed back."""
+    return in_parallel(lambda plan: apply_plan(client, plan, before), plans, concurrency)

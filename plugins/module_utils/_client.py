@@ -1,0 +1,442 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The service's operations: one method for each, plain data in and out, typed errors.
+
+Source of the facts: Honeycomb's v2 Key Management API, U(https://api-docs.honeycomb.io/api).
+"""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from ._errors import ApiError, AnswerLost, Conflict, Forbidden, HoneycombError, InputError, NotFound, Unauthorized
+from ._resources import (
+    ApiKey,
+    CreatedKey,
+    Environment,
+    UnexpectedShape,
+    read_created_key,
+    read_environment,
+    read_key,
+)
+from ._transport import Answer, Transport, bearer, path_segment, team_key
+
+_PAGE_SIZE = 100
+# Far beyond any team (ten million resources): a list that goes on longer does not end.
+_MOST_PAGES = 100_000
+
+_ERRORS: dict[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the service. Rate limits are counted by ``name``; ``scope`` is what the management key needs."""
+
+    name: str
+    method: str
+    scope: str | None = None
+
+
+_GET_AUTH = Operation("getV2Auth", "GET")
+_CHECK_VALUE = Operation("getAuth", "GET")
+_LIST_KEYS = Operation("listApiKeys", "GET", "api-keys:read")
+_GET_KEY = Operation("getApiKey", "GET", "api-keys:read")
+_CREATE_KEY = Operation("createApiKey", "POST", "api-keys:write")
+_UPDATE_KEY = Operation("updateApiKey", "PATCH", "api-keys:write")
+_DELETE_KEY = Operation("deleteApiKey", "DELETE", "api-keys:write")
+_LIST_ENVIRONMENTS = Operation("listEnvironments", "GET", "environments:read")
+_GET_ENVIRONMENT = Operation("getEnvironment", "GET", "environments:read")
+_CREATE_ENVIRONMENT = Operation("createEnvironment", "POST", "environments:write")
+_UPDATE_ENVIRONMENT = Operation("updateEnvironment", "PATCH", "environments:write")
+_DELETE_ENVIRONMENT = Operation("deleteEnvironment", "DELETE", "environments:write")
+
+
+@dataclass(frozen=True)
+class Team:
+    id: str | None
+    name: str | None
+    slug: str
+
+
+@dataclass(frozen=True)
+class ManagementKey:
+    """What the service says of the management key itself."""
+
+    id: str
+    name: str | None
+    scopes: tuple[str, ...]
+    team: Team
+
+
+@dataclass(frozen=True)
+class ValueCheck:
+    """What the service says of an ingest or configuration key's value.
+
+    ``id`` is the key's id for an ingest key; for a configuration key it may be an older, internal one.
+    """
+
+    id: str | None
+    key_type: str | None
+    team: dict[str, t.Any]
+    environment: dict[str, t.Any]
+    access: dict[str, bool]
+
+
+class Client:
+    """A team's keys and environments.
+
+    :param transport: Where requests go.
+    :param key_id: The management key's id, which may be shown.
+    :param key_secret: Its secret, which is taken out of every message.
+    :param team: The team's slug; found through ``/2/auth`` on first use when it is not given.
+    """
+
+    def __init__(self, transport: Transport, key_id: str, key_secret: str, team: str | None = None) -> None:
+        self.transport = transport
+        self._key_id = key_id
+        self._secret = key_secret
+        self._auth = bearer(key_id, key_secret)
+        self._team = team
+        self._management_key: ManagementKey | None = None
+        self._lock = threading.Lock()
+
+    # -- who am I --------------------------------------------------------------------------------------------------
+
+    def management_key(self) -> ManagementKey:
+        """The management key's id, name, scopes and team. One request, the first time."""
+        with self._lock:
+            if self._management_key is None:
+                data = self._call(_GET_AUTH, "/2/auth", "the management key").data
+                self._management_key = self._shaped(_GET_AUTH, lambda: _read_management_key(data))
+            return self._management_key
+
+    @property
+    def team(self) -> str:
+        """The team's slug."""
+        return self._team or self.management_key().team.slug
+
+    # -- keys ------------------------------------------------------------------------------------------------------
+
+    def list_keys(self, key_type: str | None = None) -> list[ApiKey]:
+        """Every key of the team, or every one of a type; as many requests as there are pages of 100."""
+        params = {"filter[type]": key_type} if key_type else {}
+        return self._list(_LIST_KEYS, "api-keys", params, read_key, "the team's keys")
+
+    def get_key(self, key_id: str) -> ApiKey | None:
+        """One key, or ``None`` when there is none of this id."""
+        try:
+            answer = self._call(_GET_KEY, self._path("api-keys", key_id), f"key {key_id}")
+        except NotFound:
+            return None
+        return self._shaped(_GET_KEY, lambda: read_key(answer.data["data"]))
+
+    def create_key(self, key: ApiKey) -> CreatedKey:
+        """Create this key. Sent once: see C(_create.py) for what to do when the answer is lost.
+
+        :raises AnswerLost: It may have been created.
+        """
+        attributes: dict[str, t.Any] = {
+            "name": key.name,
+            "key_type": key.key_type,
+            "disabled": key.disabled,
+            "permissions": key.permissions,
+        }
+        if key.time_to_live:
+            attributes["time_to_live"] = key.time_to_live
+        body = {
+            "data": {
+                "type": "api-keys",
+                "attributes": attributes,
+                "relationships": {"environment": {"data": {"id": key.environment_id, "type": "environments"}}},
+            }
+        }
+        what = f"{key.key_type} key {key.name!r}"
+        answer = self._call(_CREATE_KEY, self._path("api-keys"), what, body=body)
+        try:
+            return read_created_key(answer.data["data"])
+        except (UnexpectedShape, TypeError, KeyError):
+            raise AnswerLost(f"Creating {what}: the answer does not hold the new key.") from None
+
+    def update_key(self, key_id: str, changes: dict[str, t.Any]) -> ApiKey:
+        """Change C(name), C(disabled) or (configuration keys) C(permissions); what is not named keeps its value."""
+        body = {"data": {"id": key_id, "type": "api-keys", "attributes": changes}}
+        answer = self._call(_UPDATE_KEY, self._path("api-keys", key_id), f"key {key_id}", body=body)
+        return self._shaped(_UPDATE_KEY, lambda: read_key(answer.data["data"]))
+
+    def delete_key(self, key_id: str) -> bool:
+        """Delete a key for good. False when it was gone before this request."""
+        return self._delete(_DELETE_KEY, self._path("api-keys", key_id), f"key {key_id}")
+
+    # -- environments ----------------------------------------------------------------------------------------------
+
+    def list_environments(self) -> list[Environment]:
+        """Every environment of the team."""
+        return self._list(_LIST_ENVIRONMENTS, "environments", {}, read_environment, "the team's environments")
+
+    def get_environment(self, environment_id: str) -> Environment | None:
+        """One environment, or ``None`` when there is none of this id."""
+        what = f"environment {environment_id}"
+        try:
+            answer = self._call(_GET_ENVIRONMENT, self._path("environments", environment_id), what)
+        except NotFound:
+            return None
+        return self._shaped(_GET_ENVIRONMENT, lambda: read_environment(answer.data["data"]))
+
+    def create_environment(self, attributes: dict[str, t.Any]) -> Environment:
+        """Create an environment from C(name), and optionally C(description) and C(color). Sent once.
+
+        :raises Conflict: The name is taken.
+        :raises AnswerLost: It may have been created.
+        """
+        body = {"data": {"type": "environments", "attributes": attributes}}
+        what = f"environment {attributes['name']!r}"
+        answer = self._call(_CREATE_ENVIRONMENT, self._path("environments"), what, body=body)
+        try:
+            return read_environment(answer.data["data"])
+        except (UnexpectedShape, TypeError, KeyError):
+            raise AnswerLost(f"Creating {what}: the answer does not hold it.") from None
+
+    def update_environment(self, environment_id: str, changes: dict[str, t.Any]) -> Environment:
+        """Change C(description), C(color) or C(settings)."""
+        body = {"data": {"id": environment_id, "type": "environments", "attributes": changes}}
+        path = self._path("environments", environment_id)
+        answer = self._call(_UPDATE_ENVIRONMENT, path, f"environment {environment_id}", body=body)
+        return self._shaped(_UPDATE_ENVIRONMENT, lambda: read_environment(answer.data["data"]))
+
+    def delete_environment(self, environment_id: str) -> bool:
+        """Delete an environment and every key in it. False when it was gone before this request.
+
+        :raises Conflict: It is protected.
+        """
+        path = self._path("environments", environment_id)
+        return self._delete(_DELETE_ENVIRONMENT, path, f"environment {environment_id}")
+
+    # -- below -----------------------------------------------------------------------------------------------------
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(["/2/teams", path_segment(self.team), *(path_segment(part) for part in parts)])
+
+    def _call(
+        self,
+        operation: Operation,
+        path: str,
+        what: str,
+        *,
+        params: dict[str, t.Any] | None = None,
+        body: dict[str, t.Any] | None = None,
+    ) -> Answer:
+        """Send a request of ours; return a good answer, or raise what the service said."""
+        try:
+            answer = self.transport.request(
+                operation.name,
+                operation.method,
+                path,
+                auth=self._auth,
+                params=params,
+                body=body,
+                repeatable=operation.method != "POST",
+            )
+        except HoneycombError as exc:
+            exc.message = self._clean(exc.message)
+            raise
+        if answer.ok and (answer.data is not None or answer.status == 204):
+            return answer
+        if operation.method == "POST" and (answer.ok or answer.status >= 500):
+            raise AnswerLost(f"{operation.name} for {what}: status {answer.status} and nothing usable in the answer.")
+        raise self._error(operation, what, answer)
+
+    def _delete(self, operation: Operation, path: str, what: str) -> bool:
+        try:
+            self._call(operation, path, what)
+        except NotFound as exc:
+            # Gone, either by an earlier try of ours whose answer was lost, or by somebody else.
+            return exc.repeated
+        return True
+
+    def _list(
+        self,
+        operation: Operation,
+        collection: str,
+        params: dict[str, t.Any],
+        read: t.Callable[[t.Any], t.Any],
+        what: str,
+    ) -> list[t.Any]:
+        found: dict[str, t.Any] = {}
+        seen: set[str] = set()
+        cursor: str | None = None
+        path = self._path(collection)
+        for _page in range(_MOST_PAGES):
+            page_params = {"page[size]": _PAGE_SIZE, **params}
+            if cursor:
+                page_params["page[after]"] = cursor
+            data = self._call(operation, path, what, params=page_params).data
+            page = self._shaped(operation, lambda: [read(entry) for entry in data["data"]])  # pylint: disable=cell-var-from-loop
+            found.update((entry.id, entry) for entry in page)
+            cursor = self._shaped(operation, lambda: _next_cursor(data))  # pylint: disable=cell-var-from-loop
+            if not cursor:
+                return list(found.values())
+            if cursor in seen:
+                break
+            seen.add(cursor)
+        raise HoneycombError(
+            f"The list of {what} does not end: {operation.name} answered with a page that it had given before. "
+            "Nothing was decided on a part of it; run it again later."
+        )
+
+    def _shaped(self, operation: Operation, read: t.Callable[[], t.Any]) -> t.Any:
+        try:
+            return read()
+        except (UnexpectedShape, TypeError, KeyError, AttributeError) as exc:
+            missing = f" ({exc} is missing)" if isinstance(exc, UnexpectedShape) else ""
+            raise HoneycombError(
+                f"{operation.name}: the answer of {self.transport.api_url} is not what the service documents{missing}. "
+                "Check that api_url is Honeycomb's, and that nothing in between changes answers."
+            ) from None
+
+    def _clean(self, text: str) -> str:
+        """Take the management secret out, should somebody have echoed it."""
+        return text.replace(self._secret, "********") if self._secret else text
+
+    def _error(self, operation: Operation, what: str, answer: Answer) -> ApiError:
+        told = {name: self._clean(text) for name, text in read_error(answer.data).items()}
+        said = ": ".join(dict.fromkeys(text for text in (told.get("title"), told.get("detail")) if text))
+        status = answer.status
+        if not told:
+            kind = answer.media_type or "no content"
+            if 300 <= status < 400:
+                said = "a redirect, which is not followed with credentials"
+            else:
+                said = f"{kind} where JSON was due"
+        return self._advised(operation, what, status, said, told)
+
+    def _advised(self, operation: Operation, what: str, status: int, said: str, told: dict[str, str]) -> HoneycombError:
+        message = f"{operation.name} failed for {what}: {said} (status {status})."
+        if not told:
+            advice = (
+                f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: check api_url and proxies."
+            )
+        elif status == 401:
+            advice = (
+                f"Honeycomb refuses the management key {self._key_id}. Check management_key_id (HONEYCOMB_KEY_ID) and "
+                "management_key_secret (HONEYCOMB_KEY_SECRET), and that api_url is the region of this key."
+            )
+        elif status == 403 and operation.scope:
+            advice = (
+                f"The management key {self._key_id} needs the scope {operation.scope}. Scopes can't be changed: "
+                "a team owner makes a new management key with it."
+            )
+        elif status == 404:
+            advice = f"Check the id, and that team {self._team or 'of this management key'} is the right one."
+        elif status == 409:
+            advice = "Look at what is there already."
+        elif status == 422 or status == 400:
+            advice = "Correct what it names."
+        elif status >= 500:
+            advice = "The service has trouble; run it again later."
+        else:
+            advice = ""
+        kind = _ERRORS.get(status, ApiError)
+        return kind(f"{message} {advice}".strip(), status=status, **told)
+
+
+def check_value(transport: Transport, value: str, *, fresh: bool = False) -> ValueCheck | None:
+    """Ask whether the service accepts an ingest or configuration key's value (``/1/auth``).
+
+    Needs no management key. ``None`` when the value is refused.
+    """
+
+    def clean(text: str) -> str:
+        return text.replace(value, "********") if value else text
+
+    answer = transport.request(_CHECK_VALUE.name, "GET", "/1/auth", auth=team_key(value), fresh=fresh)
+    told = read_error(answer.data)
+    if answer.status == 401 and (told or answer.media_type.endswith("json")):
+        return None
+    data = answer.data
+    if not answer.ok or not isinstance(data, dict) or "type" not in data:
+        said = clean(": ".join(told.values()) or f"{answer.media_type or 'no content'} where JSON was due")
+        raise HoneycombError(
+            f"Checking a key's value failed: {said} (status {answer.status}). Check api_url ({transport.api_url}), or try later."
+        )
+    parts = {name: value if isinstance(value := data.get(name), dict) else {} for name in ("team", "environment")}
+    access = data.get("api_key_access")
+    return ValueCheck(
+        id=data.get("id"),
+        key_type=data.get("type"),
+        team={name: parts["team"].get(name) for name in ("name", "slug")},
+        environment={name: parts["environment"].get(name) for name in ("name", "slug")},
+        access={str(name): bool(granted) for name, granted in access.items()} if isinstance(access, dict) else {},
+    )
+
+
+def read_error(data: t.Any) -> dict[str, str]:
+    """Read any of the three error shapes into C(code), C(title), C(detail) and C(pointer), as far as each is there."""
+    if not isinstance(data, dict):
+        return {}
+    told: dict[str, t.Any] = {}
+    errors = data.get("errors")
+    if isinstance(errors, list) and errors and isinstance(errors[0], dict):
+        first = errors[0]
+        source = first.get("source") if isinstance(first.get("source"), dict) else {}
+        more = [entry.get("detail") or entry.get("title") for entry in errors[1:] if isinstance(entry, dict)]
+        told = {
+            "code": first.get("code"),
+            "title": first.get("title"),
+            "detail": "; ".join(str(text) for text in [first.get("detail"), *more] if text),
+            "pointer": source.get("pointer") or source.get("parameter") or source.get("header"),
+        }
+    elif "error" in data or "title" in data:
+        fields = [entry for entry in data.get("type_detail") or [] if isinstance(entry, dict)]
+        details = [data.get("detail")] + [f"{entry.get('field')}: {entry.get('description')}" for entry in fields]
+        told = {
+            "code": data.get("type") or (fields[0].get("code") if fields else None),
+            "title": data.get("title") or data.get("error"),
+            "detail": "; ".join(str(text) for text in details if text) or data.get("error"),
+            "pointer": fields[0].get("field") if fields else None,
+        }
+    return {name: str(text) for name, text in told.items() if text}
+
+
+def _next_cursor(data: dict[str, t.Any]) -> str | None:
+    """The cursor of the next page. Only the cursor is taken from the link, so that it can't lead to another host."""
+    link = (data.get("links") or {}).get("next")
+    if not link:
+        return None
+    cursors = parse_qs(urlsplit(str(link)).query).get("page[after]")
+    if not cursors:
+        raise UnexpectedShape("page[after] in links.next")
+    return cursors[0]
+
+
+def _read_management_key(data: dict[str, t.Any]) -> ManagementKey:
+    attributes = data["data"]["attributes"]
+    teams = [entry for entry in data.get("included") or [] if entry.get("type") == "teams"]
+    if not teams or not teams[0]["attributes"].get("slug"):
+        raise UnexpectedShape("the team's slug")
+    team = teams[0]
+    return ManagementKey(
+        id=data["data"]["id"],
+        name=attributes.get("name"),
+        scopes=tuple(str(scope) for scope in attributes.get("scopes") or ()),
+        team=Team(id=team.get("id"), name=team["attributes"].get("name"), slug=team["attributes"]["slug"]),
+    )
+
+
+def find_environment(environments: t.Sequence[Environment], wanted: str) -> Environment:
+    """The environment that the user means by its id, slug or name.
+
+    :raises InputError: none, or more than one.
+    """
+    matches = [entry for entry in environments if wanted in (entry.id, entry.slug, entry.name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(f"{entry.id} ({entry.name})" for entry in matches)
+        raise InputError(f"environment: {wanted!r} means more than one environment: {ids}. Give the id.")
+    known = ", ".join(sorted(entry.label for entry in environments)) or "none"
+    raise InputError(f"environment: there is no environment with the id, slug or name {wanted!r}. This team has: {known}.")

@@ -1,0 +1,270 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pure decisions about keys: what is there, what is wanted, hence what to do. No network, no clock, no Ansible."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ._errors import InputError
+from ._resources import (
+    INGEST_PERMISSIONS,
+    KEY_TYPES,
+    NAME_LENGTH,
+    PERMISSIONS,
+    ApiKey,
+    Environment,
+    full_permissions,
+)
+from ._time import parse_timestamp
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user asked for, about one key. ``label`` says which item of a list it is, for messages."""
+
+    state: str
+    id: str | None = None
+    name: str | None = None
+    key_type: str | None = None
+    environment: Environment | None = None
+    permissions: dict[str, bool] | None = None
+    purge_permissions: bool = True
+    time_to_live: str | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do about one key.
+
+    ``action`` is C(none), C(create), C(update) or C(delete). ``key`` is what is there, ``after`` what will be, ``changes``
+    the attributes of an update.
+    """
+
+    action: str
+    key: ApiKey | None
+    after: ApiKey | None
+    changes: dict[str, t.Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.action != "none"
+
+
+def check_name(name: str, option: str = "name") -> None:
+    """Refuse a name that the service would refuse."""
+    if not name.strip() or len(name) > NAME_LENGTH:
+        raise InputError(f"{option}: {name!r} has {len(name)} characters; a key's name has 1 to {NAME_LENGTH}, not all blank.")
+
+
+def check_wanted(wanted: Wanted) -> None:
+    """Refuse what can't be right, whatever there is: before any request.
+
+    :raises InputError: naming the option.
+    """
+    at = wanted.label
+    if wanted.name is not None:
+        check_name(wanted.name, f"{at}name")
+    if wanted.id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", wanted.id):
+        raise InputError(f"{at}id: {wanted.id!r} is not a key's id, which looks like hcxik_ or hcxlk_ and 26 characters.")
+    if wanted.id is None:
+        if wanted.name is None:
+            raise InputError(f"{at}Give a name (with key_type and environment) or an id.")
+        for option, value in (("key_type", wanted.key_type), ("environment", wanted.environment)):
+            if value is None:
+                raise InputError(
+                    f"{at}{option} is missing: a name is looked up within key_type and environment. Give both, or an id."
+                )
+    if wanted.time_to_live is not None:
+        if wanted.key_type == "configuration":
+            raise InputError(f"{at}time_to_live: only ingest keys can have one.")
+        if parse_timestamp(wanted.time_to_live) is None:
+            raise InputError(
+                f"{at}time_to_live: {wanted.time_to_live!r} is not an RFC 3339 time like 2030-01-31T12:00:00Z."
+            )
+    if wanted.key_type:
+        _check_permissions(wanted, wanted.key_type)
+
+
+def _check_permissions(wanted: Wanted, key_type: str) -> None:
+    at = wanted.label
+    granted = sorted(name for name, value in (wanted.permissions or {}).items() if value)
+    unknown = sorted(set(wanted.permissions or {}) - set(PERMISSIONS))
+    if unknown:
+        raise InputError(f"{at}permissions.{unknown[0]}: there is no such permission. There are: {', '.join(PERMISSIONS)}.")
+    if key_type == "ingest":
+        beyond = [name for name in granted if name not in INGEST_PERMISSIONS]
+        if beyond:
+            raise InputError(
+                f"{at}permissions.{beyond[0]}: an ingest key can have create_datasets only. "
+                "Take it away, or make a configuration key."
+            )
+    if {"manage_privateBoards", "visible_team_members"} <= set(granted):
+        raise InputError(
+            f"{at}permissions: manage_privateBoards and visible_team_members exclude each other; a key that every member "
+            "can see must not reach private boards."
+        )
+
+
+def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
+    """The key that is meant: by id, else by name within type and environment.
+
+    :raises InputError: more than one has this name.
+    """
+    if wanted.id is not None:
+        return next((key for key in existing if key.id == wanted.id), None)
+    environment_id = wanted.environment.id if wanted.environment else None
+    matches = [
+        key
+        for key in existing
+        if (key.name, key.key_type, key.environment_id) == (wanted.name, wanted.key_type, environment_id)
+    ]
+    if len(matches) > 1:
+        raise InputError(
+            f"{wanted.label}name: {len(matches)} {wanted.key_type} keys of environment "
+            f"{wanted.environment.label if wanted.environment else ''} are called {wanted.name!r}: "
+            f"{', '.join(sorted(str(key.id) for key in matches))}. Nothing was changed; give the id."
+        )
+    return matches[0] if matches else None
+
+
+def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> Plan:
+    """What to do so that one key is as wanted.
+
+    :raises InputError: where the service can't do it.
+    """
+    key = find_key(wanted, existing)
+    if wanted.state == "absent":
+        if key is None:
+            return Plan("none", None, None, label=wanted.label)
+        _refuse_unchangeable(wanted, key)
+        if wanted.name is not None and wanted.name != key.name:
+            raise InputError(
+                f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not be the one you "
+                "mean. Nothing was deleted; leave name out, or correct it."
+            )
+        return Plan("delete", key, None, label=wanted.label)
+    if key is not None:
+        return _plan_update(wanted, key)
+    if wanted.id is not None:
+        raise InputError(
+            f"{wanted.label}id: there is no key {wanted.id}. A key's id is given by the service: "
+            "leave id out to create one by name, key_type and environment."
+        )
+    return _plan_create(wanted)
+
+
+def _refuse_unchangeable(wanted: Wanted, key: ApiKey) -> None:
+    """Refuse attributes that differ and can't be changed (with an id, they were not used to find the key)."""
+    for attribute, want, have in (
+        ("key_type", wanted.key_type, key.key_type),
+        ("environment", wanted.environment and wanted.environment.id, key.environment_id),
+    ):
+        if want is not None and want != have:
+            raise InputError(
+                f"{wanted.label}{attribute}: key {key.id} ({key.name}) has {have}, not {want}, and it can't be changed. "
+                "Create another key, or correct the task."
+            )
+
+
+def _plan_create(wanted: Wanted) -> Plan:
+    if not (wanted.name and wanted.key_type in KEY_TYPES and wanted.environment):
+        raise InputError(f"{wanted.label}To create a key, give name, key_type and environment.")
+    permissions = {name: True for name, value in (wanted.permissions or {}).items() if value}
+    after = ApiKey(
+        id=None,
+        name=wanted.name,
+        key_type=str(wanted.key_type),
+        environment_id=wanted.environment.id,
+        disabled=wanted.state == "disabled",
+        permissions=permissions,
+        time_to_live=wanted.time_to_live,
+    )
+    return Plan("create", None, after, label=wanted.label)
+
+
+def _plan_update(wanted: Wanted, key: ApiKey) -> Plan:
+    _refuse_unchangeable(wanted, key)
+    _check_permissions(wanted, key.key_type)
+    _check_time_to_live(wanted, key)
+    changes: dict[str, t.Any] = {}
+    if wanted.name is not None and wanted.name != key.name:
+        changes["name"] = wanted.name
+    if (wanted.state == "disabled") != key.disabled:
+        changes["disabled"] = wanted.state == "disabled"
+    permissions = _changed_permissions(wanted, key)
+    if permissions and key.key_type == "ingest":
+        raise InputError(
+            f"{wanted.label}permissions.{sorted(permissions)[0]}: the permissions of an ingest key can't be changed; key "
+            f"{key.id} ({key.name}) keeps {_flags(full_permissions(key))}. Leave permissions out, or create another key "
+            "and replace this one."
+        )
+    if permissions:
+        changes["permissions"] = permissions
+    if not changes:
+        return Plan("none", key, key, label=wanted.label)
+    after = replace(
+        key,
+        name=changes.get("name", key.name),
+        disabled=changes.get("disabled", key.disabled),
+        permissions={**key.permissions, **permissions},
+    )
+    return Plan("update", key, after, changes, label=wanted.label)
+
+
+def _flags(permissions: dict[str, bool]) -> str:
+    return ", ".join(f"{name}={str(value).lower()}" for name, value in sorted(permissions.items()))
+
+
+def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
+    """The service may not tell it; where it does, it must be the same."""
+    want, have = parse_timestamp(wanted.time_to_live), parse_timestamp(key.time_to_live)
+    if wanted.time_to_live is not None and key.key_type != "ingest":
+        raise InputError(f"{wanted.label}time_to_live: only ingest keys can have one; {key.id} is a {key.key_type} key.")
+    if want and have and want != have:
+        raise InputError(
+            f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set at creation "
+            "and can't be changed. Leave it out, or create another key and replace this one."
+        )
+
+
+def _changed_permissions(wanted: Wanted, key: ApiKey) -> dict[str, bool]:
+    """Only what differs, each with its explicit value: what an update leaves out keeps its value."""
+    if wanted.permissions is None:
+        return {}
+    have = full_permissions(key)
+    want = dict(wanted.permissions)
+    if wanted.purge_permissions:
+        want = {**dict.fromkeys(have, False), **want}
+    return {name: value for name, value in want.items() if have.get(name, False) != value}
+
+
+def project(key: ApiKey | None, environments: t.Mapping[str, Environment]) -> dict[str, t.Any]:
+    """A key as a diff shows it: what the user manages, and nothing else."""
+    if key is None:
+        return {}
+    environment = environments.get(key.environment_id)
+    return {
+        "name": key.name,
+        "key_type": key.key_type,
+        "environment": environment.label if environment else key.environment_id,
+        "disabled": key.disabled,
+        "permissions": full_permissions(key),
+    }
+
+
+def unexpected(plan: Plan, after: ApiKey | None) -> list[str]:
+    """How the service's answer differs from what was asked for: attribute names."""
+    if plan.after is None or after is None:
+        return []
+    want, have = plan.after, after
+    names = [name for name in ("name", "key_type", "environment_id", "disabled") if getattr(want, name) != getattr(have, name)]
+    if full_permissions(want) != full_permissions(have):
+        names.append("permissions")
+    return names
