@@ -32,6 +32,8 @@ from ._rotation import (
 from ._time import describe_seconds, format_timestamp, parse_duration, parse_timestamp
 
 _CONCURRENCY = 8
+# What a role passes through the stage phase, to find it again.
+TASK_OPTIONS = ("store_tasks", "deploy_tasks", "verify_tasks")
 # Between two looks at whether a value is accepted yet; seconds.
 _POLL = (0.2, 3.0)
 
@@ -44,6 +46,7 @@ class Job:
     key_type: str
     environment: Environment
     policy: Policy
+    tasks: dict[str, str | None]
 
     @property
     def label(self) -> str:
@@ -70,12 +73,24 @@ class Rotation:
 
     def jobs(self) -> list[Job]:
         """The keys that the task names, checked before any request about keys."""
-        entries = self.params["rotations"]
-        for entry in entries:
+        entries = [
+            {name: self.params.get(name) if value is None else value for name, value in entry.items()}
+            for entry in self.params["rotations"]
+        ]
+        for index, entry in enumerate(entries):
             self.marks.check_base(entry["name"])
+            for option in ("key_type", "environment"):
+                if not entry[option]:
+                    raise InputError(f"rotations[{index}] ({entry['name']}): {option} is missing. Give it there, or for all keys.")
         policies = [_policy(entry) for entry in entries]
         jobs = [
-            Job(entry["name"], entry["key_type"], self.environments.resolve(entry["environment"]), policy)
+            Job(
+                name=entry["name"],
+                key_type=entry["key_type"],
+                environment=self.environments.resolve(entry["environment"]),
+                policy=policy,
+                tasks={name: entry[name] for name in TASK_OPTIONS},
+            )
             for entry, policy in zip(entries, policies)
         ]
         seen: set[tuple[str, str, str]] = set()
@@ -290,6 +305,7 @@ class Rotation:
             "stale_ids": [entry.key.id for entry in state.stale],
             "new_id": created.key.id,
             "key": created.value,
+            **job.tasks,
         }
 
     def _activate(self, entry: dict[str, t.Any]) -> HoneycombError | None:

@@ -61,36 +61,67 @@ options:
         type: str
         required: true
       key_type:
-        description: The type of the key.
+        description: Instead of O(key_type).
         type: str
         choices:
           - ingest
           - configuration
-        required: true
       environment:
-        description: The id, slug or name of the environment.
+        description: Instead of O(environment).
         type: str
-        required: true
       max_age:
-        description: A key is due when it is this old. V(0s) is always.
+        description: Instead of O(max_age).
         type: str
-        default: 90d
       overlap:
-        description: How long a replaced key stays enabled.
+        description: Instead of O(overlap).
         type: str
-        default: 0s
       grace:
-        description: How long a disabled key is kept before it is deleted.
+        description: Instead of O(grace).
         type: str
-        default: 48h
       lock_time:
-        description: How long a pending key counts as another run's that is still going on.
+        description: Instead of O(lock_time).
         type: str
-        default: 1h
       force:
-        description: Replace the key whatever its age.
+        description: Instead of O(force).
         type: bool
-        default: false
+      store_tasks:
+        description: Not used by the module. Returned in RV(staged), so that a role finds what belongs to a key.
+        type: str
+      deploy_tasks:
+        description: Like O(rotations[].store_tasks).
+        type: str
+      verify_tasks:
+        description: Like O(rotations[].store_tasks).
+        type: str
+  key_type:
+    description: The type of each key that does not have its own.
+    type: str
+    choices:
+      - ingest
+      - configuration
+  environment:
+    description: The id, slug or name of the environment of each key that does not have its own.
+    type: str
+  max_age:
+    description: A key is due when it is this old. V(0s) is always.
+    type: str
+    default: 90d
+  overlap:
+    description: How long a replaced key stays enabled.
+    type: str
+    default: 0s
+  grace:
+    description: How long a disabled key is kept before it is deleted.
+    type: str
+    default: 48h
+  lock_time:
+    description: How long a pending key counts as another run's that is still going on.
+    type: str
+    default: 1h
+  force:
+    description: Replace keys whatever their age.
+    type: bool
+    default: false
   staged:
     description:
       - What O(phase=stage) returned as RV(staged), for V(activate) and V(promote).
@@ -129,6 +160,15 @@ options:
         required: true
       key:
         description: The value of the pending key. Needed by V(activate).
+        type: str
+      store_tasks:
+        description: Not used by the module.
+        type: str
+      deploy_tasks:
+        description: Not used by the module.
+        type: str
+      verify_tasks:
+        description: Not used by the module.
         type: str
   id:
     description:
@@ -310,15 +350,15 @@ from ansible_collections.community.honeycomb.plugins.module_utils._rotate import
 
 
 def main() -> None:
+    key_type = {"type": "str", "choices": list(KEY_TYPES)}
+    tasks = {name: {"type": "str"} for name in ("store_tasks", "deploy_tasks", "verify_tasks")}
     rotation = {
         "name": {"type": "str", "required": True},
-        "key_type": {"type": "str", "choices": list(KEY_TYPES), "required": True},
-        "environment": {"type": "str", "required": True},
-        "max_age": {"type": "str", "default": "90d"},
-        "overlap": {"type": "str", "default": "0s"},
-        "grace": {"type": "str", "default": "48h"},
-        "lock_time": {"type": "str", "default": "1h"},
-        "force": {"type": "bool", "default": False},
+        "key_type": key_type,
+        "environment": {"type": "str"},
+        **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
+        "force": {"type": "bool"},
+        **tasks,
     }
     staged = {
         "name": {"type": "str", "required": True},
@@ -330,6 +370,7 @@ def main() -> None:
         "stale_ids": {"type": "list", "elements": "str"},
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
+        **tasks,
     }
     marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored")}
     spec = {
@@ -339,6 +380,13 @@ def main() -> None:
             "required": True,
         },
         "rotations": {"type": "list", "elements": "dict", "options": rotation},
+        "key_type": key_type,
+        "environment": {"type": "str"},
+        "max_age": {"type": "str", "default": "90d"},
+        "overlap": {"type": "str", "default": "0s"},
+        "grace": {"type": "str", "default": "48h"},
+        "lock_time": {"type": "str", "default": "1h"},
+        "force": {"type": "bool", "default": False},
         "staged": {"type": "list", "elements": "dict", "options": staged},
         "id": {"type": "str"},
         "verify_time": {"type": "str", "default": "60s"},
