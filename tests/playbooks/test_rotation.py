@@ -140,3 +140,94 @@ def test_a_broken_host_keeps_the_old_key_enabled_and_the_next_run_finishes(scene
     new = scene.key("checkout")
     assert [scene.value(host) for host in ("web1", "web2", "web3")] == [new.value] * 3
     assert [key.id for key in scene.sim.keys() if not key.disabled] == [new.id]
+
+
+STORE = """---
+- name: Write the value
+  ansible.builtin.copy:
+    content: "{{ api_key_rotation_new_key }}"
+    dest: "{{ folder }}/stored.key"
+    mode: "0600"
+
+- name: Read it back
+  ansible.builtin.set_fact:
+    api_key_rotation_stored_key: "{{ lookup('ansible.builtin.file', folder ~ '/stored.key') }}"
+"""
+
+
+def test_check_mode_tells_what_would_come_and_writes_nothing(scene):
+    result = scene.rotate(variables=ALWAYS, check=True, diff=True)
+
+    assert "create a new key, deploy it everywhere" in result.output
+    assert not (scene.folder / "localhost.key").exists()
+    assert not [request for request in scene.sim.requests if request.method != "GET"]
+    assert result.stats["localhost"]["changed"] == 1
+
+
+def test_the_store_keeps_the_value_before_the_key_goes_live(scene):
+    store = scene.folder / "store.yml"
+    store.write_text(STORE)
+
+    scene.rotate(variables={**ALWAYS, "store_tasks": str(store)})
+
+    assert (scene.folder / "stored.key").read_text() == scene.key("checkout").value
+
+
+def test_a_store_that_loses_the_value_stops_the_rotation(scene):
+    store = scene.folder / "store.yml"
+    store.write_text(STORE.replace("{{ api_key_rotation_new_key }}", "something else"))
+
+    result = scene.rotate(variables={**ALWAYS, "store_tasks": str(store)}, expect_rc=2)
+
+    assert "what was read back differs" in " ".join(result.output.split())
+    assert scene.key("checkout").id == scene.old.id
+    assert [key.id for key in scene.sim.keys() if not key.disabled] == [scene.old.id]
+
+
+def test_overlap_keeps_the_old_key_until_it_is_over(scene):
+    scene.rotate(variables={**ALWAYS, "overlap": "24h"})
+    assert not scene.sim.key(scene.old.id).disabled
+
+    scene.rotate(variables={"overlap": "24h"})
+    assert not scene.sim.key(scene.old.id).disabled
+
+    scene.sim.advance(24 * 3600 + 60)
+    scene.rotate(variables={"overlap": "24h"})
+    assert scene.sim.key(scene.old.id).disabled
+
+
+def test_a_forgotten_consumer_gets_its_key_back_and_keeps_it(scene):
+    scene.rotate(variables=ALWAYS)
+    assert scene.sim.key(scene.old.id).disabled
+
+    result = scene.rotate(variables={"action": "restore"})
+    assert not scene.sim.key(scene.old.id).disabled
+    assert "was restored and stays enabled" in " ".join(result.output.split())
+
+    scene.sim.advance(10 * 86400)
+    scene.rotate()
+    assert not scene.sim.key(scene.old.id).disabled, "a restored key is left alone"
+
+    scene.rotate(variables={"action": "retire"})
+    scene.rotate()
+    assert scene.sim.key(scene.old.id).disabled
+
+
+def test_status_shows_the_generations(scene):
+    result = scene.rotate(variables={"action": "status"})
+
+    assert "current   enabled  " + scene.old.id in result.output
+    assert not [request for request in scene.sim.requests if request.method != "GET"]
+
+
+def test_what_is_missing_is_said_before_anything_is_written(scene):
+    result = scene.rotate(variables={**ALWAYS, "deploy_tasks": "", "name": "checkout"}, expect_rc=2)
+    assert "nothing says how a new value reaches the application" in " ".join(result.output.split())
+
+    result = scene.rotate(variables={**ALWAYS, "name": "x" * 70}, expect_rc=2)
+    assert "with the marks of a rotation a name may have 69" in " ".join(result.output.split())
+
+    result = scene.rotate(variables={**ALWAYS, "name": "nobody"}, expect_rc=2)
+    assert "there is no enabled key called 'nobody'" in " ".join(result.output.split())
+
+    assert not [request for request in scene.sim.requests if request.method != "GET"]
