@@ -302,7 +302,8 @@ class Rotation:
             "environment_slug": job.environment.slug,
             "overlap": f"{int(job.policy.overlap.total_seconds())}s",
             "old_id": state.current.key.id if state.current else None,
-            "stale_ids": [entry.key.id for entry in state.stale],
+            # What unfinished runs left enabled: pending keys, and those that a promotion had begun to retire.
+            "stale_ids": [entry.key.id for kind in ("pending", "retired") for entry in state.of(kind) if entry.enabled],
             "new_id": created.key.id,
             "key": created.value,
             **job.tasks,
@@ -372,7 +373,8 @@ class Rotation:
         try:
             found = {key_id: self.client.get_key(key_id) for key_id in ids}
             steps = plan_promotion(entry["name"], entry["new_id"], entry["old_id"], found, self.now(), self.marks)
-            replaced: list[ApiKey] = []
+            leftovers = [self.marks.read(entry["name"], key) for key in found.values() if key]
+            replaced = [left.key for left in leftovers if left and left.kind == "retired"] if steps else []
             for step in steps:
                 key = self.client.update_key(str(step.key.id), step.changes)
                 if key.id != entry["new_id"] and not key.disabled:

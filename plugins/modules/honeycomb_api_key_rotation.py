@@ -151,7 +151,7 @@ options:
         description: The id of the key that is replaced.
         type: str
       stale_ids:
-        description: The ids of pending keys of runs that did not finish.
+        description: The ids of keys that runs that did not finish have left enabled.
         type: list
         elements: str
       new_id:
