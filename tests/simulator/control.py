@@ -1,0 +1,152 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The simulator's own controls over HTTP, for a simulator in another process. Nothing here shows a secret.
+
+All are JSON, below `/_simulator/`:
+
+- GET state: url, team, time, keys, environments, events, counts of requests and connections
+- GET requests, DELETE requests: the log of requests
+- GET events: tallies by key, totals, refusals
+- GET faults, POST faults (the arguments of `Simulator.fail`), DELETE faults
+- POST advance {"seconds": n}, POST down, POST up
+- POST settings: any of propagation, latency, rate_limit ([requests, seconds] or null)
+- POST keys: the arguments of `Simulator.add_key`, moments as RFC 3339; answers the key without its secret
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from flask import Blueprint, jsonify, request
+
+from .api import parse_time
+from .records import Key, rfc3339
+from .web import CONTROL
+
+SETTINGS = ("propagation", "latency", "rate_limit")
+MOMENTS = ("created", "updated", "time_to_live")
+
+
+def show_key(key: Key) -> dict:
+    """A key without its secret."""
+    wanted = ("id", "name", "key_type", "environment", "environment_id", "disabled", "permissions")
+    shown = {name: getattr(key, name) for name in wanted}
+    for name in MOMENTS:
+        moment = getattr(key, name)
+        shown[name] = rfc3339(moment) if moment else None
+    return shown
+
+
+def show_events(simulator) -> dict:
+    return {
+        "keys": simulator.events,
+        "accepted": simulator.accepted,
+        "refused": simulator.refused,
+        "refusals": [
+            {"key_id": refusal.key_id, "reason": refusal.reason, "time": refusal.time.isoformat()}
+            for refusal in simulator.refusals
+        ],
+    }
+
+
+def _arguments() -> dict:
+    given = request.get_json(force=True, silent=True) if request.get_data() else {}
+    if not isinstance(given, dict):
+        raise ValueError("the body must be a JSON object")
+    return given
+
+
+def _moment(text: str) -> datetime:
+    moment = parse_time(text)
+    if moment is None:
+        raise ValueError(f"{text!r} is not a moment as in RFC 3339")
+    return moment
+
+
+def blueprint(simulator) -> Blueprint:
+    """The routes for one simulator."""
+    routes = Blueprint("control", __name__, url_prefix=CONTROL.rstrip("/"))
+
+    @routes.errorhandler(TypeError)
+    @routes.errorhandler(ValueError)
+    def wrong(error: Exception):
+        return jsonify(error=str(error)), 400
+
+    @routes.get("/state")
+    def state():
+        return jsonify(
+            url=simulator.url,
+            team=simulator.team,
+            now=simulator.now().isoformat(),
+            environments=simulator.environments,
+            keys=[show_key(key) for key in simulator.keys()],
+            accepted=simulator.accepted,
+            refused=simulator.refused,
+            requests=len(simulator.requests),
+            connections=simulator.connections,
+            **{name: getattr(simulator, name) for name in SETTINGS},
+        )
+
+    @routes.get("/requests")
+    def requests():
+        return jsonify([{**asdict(entry), "time": entry.time.isoformat()} for entry in simulator.requests])
+
+    @routes.delete("/requests")
+    def forget_requests():
+        simulator.forget_requests()
+        return "", 204
+
+    @routes.get("/events")
+    def events():
+        return jsonify(show_events(simulator))
+
+    @routes.get("/faults")
+    def faults():
+        return jsonify([asdict(fault) for fault in simulator.faults])
+
+    @routes.post("/faults")
+    def add_fault():
+        return jsonify(asdict(simulator.fail(**_arguments()))), 201
+
+    @routes.delete("/faults")
+    def clear_faults():
+        simulator.clear_faults()
+        return "", 204
+
+    @routes.post("/advance")
+    def advance():
+        simulator.advance(_arguments().get("seconds", 0))
+        return jsonify(now=simulator.now().isoformat())
+
+    @routes.post("/down")
+    def down():
+        simulator.down()
+        return "", 204
+
+    @routes.post("/up")
+    def up():
+        simulator.up()
+        return "", 204
+
+    @routes.post("/settings")
+    def settings():
+        given = _arguments()
+        unknown = set(given) - set(SETTINGS)
+        if unknown:
+            raise ValueError(f"unknown settings: {', '.join(sorted(unknown))}")
+        for name, value in given.items():
+            setattr(simulator, name, tuple(value) if isinstance(value, list) else value)
+        return jsonify({name: getattr(simulator, name) for name in SETTINGS})
+
+    @routes.post("/keys")
+    def add_key():
+        given = _arguments()
+        for name in MOMENTS:
+            if given.get(name) is not None:
+                given[name] = _moment(given[name])
+        return jsonify(show_key(simulator.add_key(**given))), 201
+
+    return routes
