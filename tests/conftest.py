@@ -167,6 +167,7 @@ def run_playbook(ansible_environment: dict[str, str], tmp_path: Path) -> Callabl
         verbosity: int = 0,
         env: dict[str, str] | None = None,
         inventory: str | Path | None = None,
+        limit: str | None = None,
         expect_rc: int | None = 0,
         timeout: float = 300,
     ) -> PlaybookResult:
@@ -184,6 +185,7 @@ def run_playbook(ansible_environment: dict[str, str], tmp_path: Path) -> Callabl
         command = [sys.executable, "-m", "ansible", "playbook", str(playbook)]
         command += ["--extra-vars", json.dumps(extra_vars)] if extra_vars else []
         command += ["--inventory", str(inventory)] if inventory else []
+        command += ["--limit", limit] if limit else []
         command += ["--check"] if check else []
         command += ["--diff"] if diff else []
         command += ["-" + "v" * verbosity] if verbosity else []

@@ -60,22 +60,35 @@ class Scene:
         (folder / "deploy.yml").write_text(DEPLOY)
         (folder / "localhost.key").write_text(self.old.value)
 
-    def rotate(self, hosts: str = "localhost", serial: str = '"100%"', **options: Any) -> Any:
+    def playbook(self, hosts: str = "localhost", serial: str = '"100%"') -> Path:
+        """Write the playbook."""
+        path = self.folder / "rotate.yml"
+        path.write_text(PLAYBOOK.format(hosts=hosts, serial=serial, folder=self.folder, name=self.name))
+        return path
+
+    def variables(self, options: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Extra variables: the role's, given without their prefix, and those of the deployment."""
+        prefixed = {f"api_key_rotation_{name}": value for name, value in options.items()}
+        return {**prefixed, "folder": str(self.folder), **more}
+
+    def rotate(
+        self,
+        hosts: str = "localhost",
+        serial: str = '"100%"',
+        variables: dict[str, Any] | None = None,
+        broken: list[str] | None = None,
+        **options: Any,
+    ) -> Any:
         """Run the role. ``variables`` are the role's, without their prefix; ``broken`` hosts can't be deployed to."""
-        variables = {f"api_key_rotation_{name}": value for name, value in options.pop("variables", {}).items()}
-        variables.update(folder=str(self.folder), broken=options.pop("broken", []))
+        more: dict[str, Any] = {"broken": broken or []}
         if hosts != "localhost":
             inventory = self.folder / "hosts.yml"
-            names = hosts.split(",")
-            inventory.write_text(
-                json.dumps({"all": {"vars": {"ansible_connection": "local"}, "hosts": dict.fromkeys(names, {})}})
-            )
+            entries = {"vars": {"ansible_connection": "local"}, "hosts": dict.fromkeys(hosts.split(","), {})}
+            inventory.write_text(json.dumps({"all": entries}))
             options["inventory"] = inventory
-            variables["ansible_python_interpreter"] = "{{ ansible_playbook_python }}"
-        playbook = PLAYBOOK.format(
-            hosts="all" if hosts != "localhost" else hosts, serial=serial, folder=self.folder, name=self.name
-        )
-        return self._run(playbook, extra_vars=variables, **options)
+            more["ansible_python_interpreter"] = "{{ ansible_playbook_python }}"
+        playbook = self.playbook("all" if hosts != "localhost" else hosts, serial)
+        return self._run(playbook, extra_vars=self.variables(variables or {}, **more), **options)
 
     def value(self, host: str = "localhost") -> str:
         return (self.folder / f"{host}.key").read_text()
