@@ -33,7 +33,7 @@ from ._time import describe_seconds, format_timestamp, parse_duration, parse_tim
 
 _CONCURRENCY = 8
 # What a role passes through the stage phase, to find it again.
-TASK_OPTIONS = ("store_tasks", "deploy_tasks", "verify_tasks")
+CARRIED_OPTIONS = ("store_tasks", "deploy_tasks", "verify_tasks")
 # Between two looks at whether a value is accepted yet; seconds.
 _POLL = (0.2, 3.0)
 
@@ -46,7 +46,7 @@ class Job:
     key_type: str
     environment: Environment
     policy: Policy
-    tasks: dict[str, str | None]
+    carried: dict[str, str | None]
 
     @property
     def label(self) -> str:
@@ -89,7 +89,7 @@ class Rotation:
                 key_type=entry["key_type"],
                 environment=self.environments.resolve(entry["environment"]),
                 policy=policy,
-                tasks={name: entry[name] for name in TASK_OPTIONS},
+                carried={name: entry[name] for name in CARRIED_OPTIONS},
             )
             for entry, policy in zip(entries, policies)
         ]
@@ -150,7 +150,7 @@ class Rotation:
             self._discard([(job, entry.key) for (job, _state), entry in zip(due, created) if isinstance(entry, CreatedKey)])
             raise failures[0]
         self.module.hand_back(made)
-        staged = [self._staged(job, state, entry) for (job, state), entry in zip(due, created)]
+        staged = [self._staged(jobs.index(job), job, state, entry) for (job, state), entry in zip(due, created)]
         after = {
             str(key.id): _line(key)
             for job in jobs
@@ -294,8 +294,9 @@ class Rotation:
             except HoneycombError as exc:
                 self.module.ansible.warn(f"Key {key.id} (disabled, unused) could not be shelved; the next run does it. {exc.message}")
 
-    def _staged(self, job: Job, state: Assessment, created: CreatedKey) -> dict[str, t.Any]:
+    def _staged(self, position: int, job: Job, state: Assessment, created: CreatedKey) -> dict[str, t.Any]:
         return {
+            "position": position,
             "name": job.name,
             "key_type": job.key_type,
             "environment": job.environment.id,
@@ -306,7 +307,7 @@ class Rotation:
             "stale_ids": [entry.key.id for kind in ("pending", "retired") for entry in state.of(kind) if entry.enabled],
             "new_id": created.key.id,
             "key": created.value,
-            **job.tasks,
+            **job.carried,
         }
 
     def _activate(self, entry: dict[str, t.Any]) -> HoneycombError | None:
@@ -325,35 +326,58 @@ class Rotation:
         return None
 
     def _verify(self, entry: dict[str, t.Any]) -> None:
-        """Poll until the value is accepted as the key that it should be.
+        """Wait until the value is accepted as the key that it should be."""
 
-        How fast the service spreads the change is not documented, hence the polling.
+        def accepted(check: ValueCheck | None) -> bool:
+            wrong = self._mismatch(check, entry) if check else None
+            if wrong:
+                self.client.update_key(entry["new_id"], {"disabled": True})
+                raise HoneycombError(
+                    f"The value of key {entry['new_id']}, the new {entry['name']!r}, is accepted, but {wrong}. The key was disabled "
+                    "again, the old one is unchanged. Check team, environment and key_type."
+                )
+            return check is not None
+
+        trouble = self._poll(entry["key"], accepted, "a new key to be accepted")
+        if trouble is not None:
+            raise HoneycombError(
+                f"The value of key {entry['new_id']}, the new {entry['name']!r}, was not accepted within {self.params['verify_time']}"
+                f"{trouble}. The old key is unchanged; the next run starts afresh. Check api_url, or raise verify_time."
+            )
+
+    def _verify_refused(self, entry: dict[str, t.Any]) -> None:
+        """Wait until the value of the disabled key is refused, where the user has told it."""
+        # By position: up to ansible-core 2.21, a value that came in as a secret can't come back in a result.
+        value = dict(enumerate(self.params["old_keys"] or [])).get(entry["position"])
+        if not value or (entry["key_type"] == "ingest" and not value.startswith(entry["old_id"])) or value == entry["key"]:
+            return
+        trouble = self._poll(value, lambda check: check is None, "a disabled key to be refused")
+        if trouble is not None:
+            raise HoneycombError(
+                f"Key {entry['old_id']}, the old {entry['name']!r}, is disabled, but after {self.params['verify_time']} its value is "
+                f"still accepted{trouble}. The new key {entry['new_id']} is the current one, and deployed. Check old_key, and look "
+                "again later."
+            )
+
+    def _poll(self, value: str, done: t.Callable[[ValueCheck | None], bool], reason: str) -> str | None:
+        """Ask about a value until the answer will do; C(None), or after C(verify_time) what was in the way.
+
+        How fast the service spreads a change is not documented, hence the polling.
         """
         transport = self.client.transport
         clock = transport.budget.clock
         deadline = clock() + parse_duration(self.params["verify_time"], "verify_time").total_seconds()
         pause, longest = _POLL
         while True:
+            trouble = ""
             try:
-                check = check_value(transport, entry["key"], fresh=True)
-                trouble = "Honeycomb refuses the value"
+                if done(check_value(transport, value, fresh=True)):
+                    return None
             except (AnswerLost, ServiceUnreachable) as exc:
-                check, trouble = None, exc.message
-            if check is not None:
-                wrong = self._mismatch(check, entry)
-                if wrong:
-                    self.client.update_key(entry["new_id"], {"disabled": True})
-                    raise HoneycombError(
-                        f"The value of key {entry['new_id']}, the new {entry['name']!r}, is accepted, but {wrong}. The key was disabled "
-                        "again, the old one is unchanged. Check team, environment and key_type."
-                    )
-                return
+                trouble = f" ({exc.message})"
             if clock() + pause > deadline:
-                raise HoneycombError(
-                    f"The value of key {entry['new_id']}, the new {entry['name']!r}, was not accepted within {self.params['verify_time']}: "
-                    f"{trouble}. The old key is unchanged; the next run starts afresh. Check api_url, or raise verify_time."
-                )
-            transport.budget.wait(pause, "a new key to be accepted", expected=True)
+                return trouble
+            transport.budget.wait(pause, reason, expected=True)
             pause = min(pause * 2, longest)
 
     def _mismatch(self, check: ValueCheck, entry: dict[str, t.Any]) -> str | None:
@@ -385,6 +409,8 @@ class Rotation:
                     last = shelve(entry["name"], key, self.now(), self.marks, "replaced, with no overlap asked for")
                     self.client.update_key(str(key.id), last.changes)
                     steps.append(last)
+                if entry["old_id"] in [key.id for key in replaced]:
+                    self._verify_refused(entry)
         except HoneycombError as exc:
             return exc
         then = "disabled" if not overlap else f"to be disabled after {describe_seconds(overlap.total_seconds())}"

@@ -93,6 +93,10 @@ options:
       verify_tasks:
         description: Like O(rotations[].store_tasks).
         type: str
+      old_key:
+        description:
+          - Not used by the module, but allowed here, so that a role can keep it beside the name of the key. See O(old_keys).
+        type: str
   key_type:
     description: The type of each key that does not have its own.
     type: str
@@ -128,6 +132,9 @@ options:
     type: list
     elements: dict
     suboptions:
+      position:
+        description: Which of O(rotations) it is, from 0.
+        type: int
       name:
         description: The name of the key.
         type: str
@@ -170,12 +177,18 @@ options:
       verify_tasks:
         description: Not used by the module.
         type: str
+  old_keys:
+    description:
+      - For O(phase=promote), the values of the keys that are replaced, in the order of O(rotations), each empty where it is not known. Where
+        there is no overlap, the task waits until Honeycomb refuses them.
+    type: list
+    elements: str
   id:
     description:
       - For O(phase=restore), the id of the generation to restore instead of the newest one.
     type: str
   verify_time:
-    description: How long V(activate) waits for a new value to be accepted.
+    description: How long V(activate) waits for a new value to be accepted, and V(promote) for an old one to be refused.
     type: str
     default: 60s
   marks:
@@ -351,16 +364,18 @@ from ansible_collections.community.honeycomb.plugins.module_utils._rotate import
 
 def main() -> None:
     key_type = {"type": "str", "choices": list(KEY_TYPES)}
-    tasks = {name: {"type": "str"} for name in ("store_tasks", "deploy_tasks", "verify_tasks")}
+    carried = {name: {"type": "str"} for name in ("store_tasks", "deploy_tasks", "verify_tasks")}
     rotation = {
         "name": {"type": "str", "required": True},
         "key_type": key_type,
         "environment": {"type": "str"},
         **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
-        **tasks,
+        "old_key": {"type": "str", "no_log": True},
+        **carried,
     }
     staged = {
+        "position": {"type": "int"},
         "name": {"type": "str", "required": True},
         "key_type": {"type": "str", "required": True},
         "environment": {"type": "str", "required": True},
@@ -370,7 +385,7 @@ def main() -> None:
         "stale_ids": {"type": "list", "elements": "str"},
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
-        **tasks,
+        **carried,
     }
     marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored")}
     spec = {
@@ -388,6 +403,7 @@ def main() -> None:
         "lock_time": {"type": "str", "default": "1h"},
         "force": {"type": "bool", "default": False},
         "staged": {"type": "list", "elements": "dict", "options": staged},
+        "old_keys": {"type": "list", "elements": "str", "no_log": True},
         "id": {"type": "str"},
         "verify_time": {"type": "str", "default": "60s"},
         "marks": {"type": "dict", "options": marks},

@@ -155,3 +155,23 @@ def test_what_is_missing_is_said_before_anything_is_written(scene):
     assert "there is no enabled key called 'nobody'" in " ".join(result.output.split())
 
     assert not [request for request in scene.sim.requests if request.method != "GET"]
+
+
+def test_the_old_value_is_refused_before_the_run_ends(scene):
+    scene.sim.propagation = 2  # a change takes its time to spread
+
+    scene.rotate(variables={**ALWAYS, "old_key": scene.old.value})
+
+    checks = [entry.status for entry in scene.sim.requests if entry.operation == "getAuth"]
+    assert checks[0] == 401, "the new value was not accepted at once"
+    assert checks.count(200) > 1 and checks[-1] == 401, "then the old one was not refused at once"
+
+
+def test_a_value_that_is_not_accepted_in_time_stops_the_run(scene):
+    scene.sim.propagation = 3600
+
+    result = scene.rotate(variables={**ALWAYS, "verify_time": "1s"}, expect_rc=2)
+
+    assert "was not accepted within 1s" in " ".join(result.output.split())
+    assert scene.current().id == scene.old.id
+    assert not scene.sim.key(scene.old.id).disabled

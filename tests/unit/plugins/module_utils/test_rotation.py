@@ -157,7 +157,7 @@ class Module:
 
     def __init__(self, service: Service, **params) -> None:
         self.service = service
-        self.params = {"marks": None, "id": None, "verify_time": "5s", **params}
+        self.params = {"marks": None, "id": None, "old_keys": None, "verify_time": "5s", **params}
 
     def client(self, connections: int = 1) -> Service:
         return self.service
@@ -167,7 +167,7 @@ class Module:
 
 
 def rotation(service: Service, **params) -> _rotate.Rotation:
-    entry = dict.fromkeys(("max_age", "overlap", "grace", "lock_time", "force", *_rotate.TASK_OPTIONS))
+    entry = dict.fromkeys(("max_age", "overlap", "grace", "lock_time", "force", *_rotate.CARRIED_OPTIONS))
     entry.update(name="checkout", key_type="ingest", environment="production")
     defaults = {"max_age": "90d", "overlap": "0s", "grace": "48h", "lock_time": "0s", "force": False}
     module = Module(service, **{**defaults, "rotations": [entry], **params})
