@@ -1,0 +1,207 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pure decisions about environments: what is there, what is wanted, hence what to do. No network, no Ansible."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ._errors import InputError
+from ._resources import ApiKey, Environment
+
+NAME_LENGTH = 255
+DESCRIPTION_LENGTH = 255
+# The colour of old environments, which neither they nor others can change.
+_CLASSIC = "classic"
+# How many keys a message names; the result holds them all.
+_NAMED_KEYS = 10
+
+
+@dataclass(frozen=True)
+class WantedEnvironment:
+    """What the user asked for; ``None`` is what they left open. ``name`` may also be a slug."""
+
+    state: str
+    id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    color: str | None = None
+    delete_protected: bool | None = None
+    unprotect: bool = False
+    delete_keys: bool = False
+
+
+@dataclass(frozen=True)
+class EnvironmentPlan:
+    """What to do about one environment.
+
+    ``action`` is C(none), C(create), C(update) or C(delete). ``environment`` is what is there, ``after`` what will be,
+    ``changes`` the attributes to send. Before C(delete), ``unprotect`` tells to lift the protection; ``keys`` go too.
+    The ``id`` of an environment that is only planned is empty, and what the service will choose is C(None).
+    """
+
+    action: str
+    environment: Environment | None
+    after: Environment | None
+    changes: dict[str, t.Any] = field(default_factory=dict)
+    unprotect: bool = False
+    keys: tuple[ApiKey, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return self.action != "none"
+
+
+def check_wanted_environment(wanted: WantedEnvironment) -> None:
+    """Refuse what can't be right, whatever there is: before any request.
+
+    :raises InputError: naming the option.
+    """
+    if wanted.id is None and wanted.name is None:
+        raise InputError("Give the name of the environment, or its id.")
+    if wanted.id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", wanted.id):
+        raise InputError(f"id: {wanted.id!r} is not an environment's id, which looks like hcxen_ and 26 characters.")
+    if wanted.name is not None and (not wanted.name.strip() or len(wanted.name) > NAME_LENGTH):
+        raise InputError(
+            f"name: {_shortened(wanted.name)} has {len(wanted.name)} characters; the name of an environment has 1 to "
+            f"{NAME_LENGTH}, not all blank."
+        )
+    if wanted.description is not None and len(wanted.description) > DESCRIPTION_LENGTH:
+        raise InputError(
+            f"description: it has {len(wanted.description)} characters; that of an environment has at most "
+            f"{DESCRIPTION_LENGTH}."
+        )
+
+
+def _shortened(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def find_wanted(wanted: WantedEnvironment, environments: t.Iterable[Environment]) -> Environment | None:
+    """The environment that is meant: by id, else by name or slug.
+
+    :raises InputError: more than one is meant.
+    """
+    if wanted.id is not None:
+        return next((entry for entry in environments if entry.id == wanted.id), None)
+    matches = [entry for entry in environments if wanted.name in (entry.name, entry.slug)]
+    if len(matches) > 1:
+        ids = ", ".join(f"{entry.id} ({entry.name}, slug {entry.slug})" for entry in matches)
+        raise InputError(f"name: {wanted.name!r} means several environments: {ids}. Nothing was changed; give the id.")
+    return matches[0] if matches else None
+
+
+def plan_environment(
+    wanted: WantedEnvironment, found: Environment | None, keys: t.Sequence[ApiKey] = ()
+) -> EnvironmentPlan:
+    """What to do so that one environment is as wanted.
+
+    :param found: The environment that is meant, see :func:`find_wanted`.
+    :param keys: The keys in it; looked at only where it is to go.
+    :raises InputError: where the service can't do it, or the user has to say more.
+    """
+    if found is not None:
+        _refuse_rename(wanted, found)
+    if wanted.state == "absent":
+        return _plan_delete(wanted, found, keys) if found else EnvironmentPlan("none", None, None)
+    if found is not None:
+        if wanted.color is not None and found.color == _CLASSIC:
+            raise InputError(
+                f"color: environment {name_of(found)} is a classic one, whose color can't be changed. Leave color out."
+            )
+        changes = changes_for(wanted, found)
+        return EnvironmentPlan("update" if changes else "none", found, with_changes(found, changes), changes)
+    if wanted.id is not None:
+        raise InputError(
+            f"id: there is no environment {wanted.id}. The service gives the ids: leave id out to create one by name."
+        )
+    created = Environment(
+        id="",
+        name=wanted.name,
+        description=wanted.description or "",
+        color=wanted.color,
+        # The service protects every new environment.
+        delete_protected=wanted.delete_protected is not False,
+    )
+    return EnvironmentPlan("create", None, created, creation_attributes(wanted))
+
+
+def _refuse_rename(wanted: WantedEnvironment, found: Environment) -> None:
+    if wanted.name is not None and wanted.name not in (found.name, found.slug):
+        raise InputError(
+            f"name: environment {found.id} is called {found.name!r}, and the name of an environment can't be changed. "
+            "Nothing was changed; leave name out or correct it, or leave id out and create another environment called "
+            f"{_shortened(wanted.name)}."
+        )
+
+
+def _plan_delete(wanted: WantedEnvironment, found: Environment, keys: t.Sequence[ApiKey]) -> EnvironmentPlan:
+    refusals = []
+    if found.delete_protected and not wanted.unprotect:
+        refusals.append("it is protected from deletion (set unprotect=true to lift that)")
+    if keys and not wanted.delete_keys:
+        count = "a key" if len(keys) == 1 else f"{len(keys)} keys"
+        refusals.append(
+            f"{count} would be deleted with it: {_named(keys)} (set delete_keys=true if whatever uses "
+            f"{'it' if len(keys) == 1 else 'them'} may lose access)"
+        )
+    if refusals:
+        raise InputError(
+            f"Environment {name_of(found)} was not deleted: {'; and '.join(refusals)}. "
+            "Deleting it also deletes its data, at once and for good. Nothing was changed."
+        )
+    return EnvironmentPlan("delete", found, None, unprotect=bool(found.delete_protected), keys=tuple(keys))
+
+
+def _named(keys: t.Sequence[ApiKey]) -> str:
+    names = [f"{key.name} ({key.id})" for key in keys[:_NAMED_KEYS]]
+    more = len(keys) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def name_of(environment: Environment) -> str:
+    """How to call an environment in a message, so that it can be found by hand."""
+    return f"{environment.label} ({environment.id})"
+
+
+def creation_attributes(wanted: WantedEnvironment) -> dict[str, t.Any]:
+    """What a request to create it can say; protection is not among it."""
+    given = {"name": wanted.name, "description": wanted.description, "color": wanted.color}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def changes_for(wanted: WantedEnvironment, environment: Environment) -> dict[str, t.Any]:
+    """The attributes to send so that an environment is as wanted: only what differs."""
+    changes: dict[str, t.Any] = {}
+    for name in ("description", "color"):
+        value = getattr(wanted, name)
+        if value is not None and value != getattr(environment, name):
+            changes[name] = value
+    if wanted.delete_protected is not None and wanted.delete_protected != environment.delete_protected:
+        changes["settings"] = {"delete_protected": wanted.delete_protected}
+    return changes
+
+
+def with_changes(environment: Environment, changes: t.Mapping[str, t.Any]) -> Environment:
+    """The environment as it will be after these changes."""
+    flat = {name: value for name, value in changes.items() if name != "settings"}
+    return replace(environment, **flat, **changes.get("settings", {}))
+
+
+def project_environment(environment: Environment | None, keys: t.Sequence[ApiKey] = ()) -> dict[str, t.Any]:
+    """An environment as a diff shows it: what the user manages, and the keys that go with it."""
+    if environment is None:
+        return {}
+    shown = {
+        "name": environment.name,
+        "description": environment.description,
+        "color": environment.color,
+        "delete_protected": environment.delete_protected,
+    }
+    if keys:
+        shown["api_keys"] = [f"{key.name} ({key.id})" for key in keys]
+    return shown

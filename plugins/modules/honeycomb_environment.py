@@ -1,0 +1,242 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: honeycomb_environment
+short_description: Manage one Honeycomb environment
+version_added: 0.1.0
+author:
+  - Contributors to the community.honeycomb collection (@ansible-collections)
+description:
+  - Creates, changes or deletes an environment of a Honeycomb team.
+  - Deleting is hard on purpose, since it takes all keys and all data of the environment along, at once and for good. An environment that
+    is protected from deletion is deleted with O(unprotect=true) only, one that holds keys with O(delete_keys=true) only.
+  - The management key needs the scopes C(environments:read) and C(environments:write), and C(api-keys:read) to delete.
+extends_documentation_fragment:
+  - community.honeycomb.auth
+  - community.honeycomb.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - With O(state=absent), a deletion that would be refused fails in check mode too, and the keys that would go are returned.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - With V(present) the environment exists.
+      - With V(absent) it does not exist.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
+  id:
+    description:
+      - The id of an existing environment. It wins over O(name).
+    type: str
+  name:
+    description:
+      - The name of the environment, 1 to 255 characters. An existing environment is also found by its slug.
+      - The name can't be changed. With O(id) it has to be the name or the slug that the environment has, or the task fails.
+    type: str
+  description:
+    description:
+      - What the environment is for, up to 255 characters. An empty text takes it away.
+      - Without this option, an existing environment keeps what it has.
+    type: str
+  color:
+    description:
+      - The color that Honeycomb's pages show the environment in. Without this option, an existing environment keeps its own, and Honeycomb
+        chooses one for a new environment.
+      - The color C(classic) of old environments can neither be set nor changed.
+    type: str
+    choices:
+      - blue
+      - green
+      - gold
+      - red
+      - purple
+      - lightBlue
+      - lightGreen
+      - lightGold
+      - lightRed
+      - lightPurple
+  delete_protected:
+    description:
+      - Whether the environment is protected from deletion. Without this option, an existing environment stays as it is.
+      - Honeycomb protects every new environment. With V(false) this is taken away right after the creation.
+    type: bool
+  unprotect:
+    description:
+      - Whether O(state=absent) may delete an environment that is protected, by taking the protection away first.
+    type: bool
+    default: false
+  delete_keys:
+    description:
+      - Whether O(state=absent) may delete an environment that holds keys, enabled or disabled. Whatever uses them loses access.
+    type: bool
+    default: false
+seealso:
+  - module: community.honeycomb.honeycomb_environment_info
+  - module: community.honeycomb.honeycomb_api_key
+"""
+
+EXAMPLES = r"""
+- name: An environment for tests
+  community.honeycomb.honeycomb_environment:
+    name: Load Tests
+    description: Emptied every quarter
+    color: lightGold
+  register: load_tests
+
+- name: Change its description; what is not named stays as it is
+  community.honeycomb.honeycomb_environment:
+    id: "{{ load_tests.environment.id }}"
+    description: Emptied every month
+
+- name: See which keys would go with an environment, without deleting it
+  community.honeycomb.honeycomb_environment:
+    name: load-tests
+    state: absent
+    unprotect: true
+    delete_keys: true
+  check_mode: true
+  register: preview
+
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ preview.api_keys | map(attribute='name') }}"
+
+- name: Delete it with all its keys and data
+  community.honeycomb.honeycomb_environment:
+    name: load-tests
+    state: absent
+    unprotect: true
+    delete_keys: true
+"""
+
+RETURN = r"""
+environment:
+  description:
+    - The environment as it is after the task, or would be (in check mode).
+    - Empty when it does not exist.
+    - When the task failed after its first change, the environment as it is left.
+  returned: success, and on failure when something was changed
+  type: dict
+  contains:
+    id:
+      description: The environment's id. C(null) for one that check mode would create.
+      type: str
+      sample: hcxen_01hznmeqrcq8rz533xrvtc6mk0
+    name:
+      description: Its name.
+      type: str
+      sample: Load Tests
+    slug:
+      description: Its slug, which Honeycomb makes of the name. C(null) for one that check mode would create.
+      type: str
+      sample: load-tests
+    description:
+      description: Its description.
+      type: str
+      sample: Emptied every quarter
+    color:
+      description: Its color. C(null) for one that check mode would create and for which no color was given.
+      type: str
+      sample: lightGold
+    delete_protected:
+      description: Whether it is protected from deletion.
+      type: bool
+      sample: true
+api_keys:
+  description:
+    - The keys that were deleted with the environment, would be (in check mode), or kept it from being deleted. Oldest first.
+    - Never holds a secret.
+  returned: with O(state=absent), also when that is refused
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The key's id.
+      type: str
+      sample: hcxik_01hqk4k20cjeh63wca8vva5stw
+    name:
+      description: The key's name.
+      type: str
+      sample: checkout
+    key_type:
+      description: V(ingest) or V(configuration).
+      type: str
+      sample: ingest
+    environment:
+      description: The key's environment, with C(id), C(name) and C(slug).
+      type: dict
+    disabled:
+      description: Whether the key is disabled.
+      type: bool
+      sample: false
+    permissions:
+      description: Every permission that this type of key can have, each true or false.
+      type: dict
+      sample: {"create_datasets": true}
+    created_at:
+      description: When the key was created.
+      type: str
+      sample: "2026-02-11T08:15:00Z"
+    updated_at:
+      description: When the key was changed last.
+      type: str
+      sample: "2026-02-11T08:15:00Z"
+error:
+  description: What the service said.
+  returned: on failure, when the service answered with an error
+  type: dict
+  contains:
+    status:
+      description: The HTTP status.
+      type: int
+      sample: 403
+    code:
+      description: The service's code for the error.
+      type: str
+    title:
+      description: The service's short text.
+      type: str
+    detail:
+      description: The service's longer text.
+      type: str
+    pointer:
+      description: The attribute, parameter or header that the error is about.
+      type: str
+"""
+
+from ansible_collections.community.honeycomb.plugins.module_utils._environment import run_environment
+from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._resources import COLORS
+
+
+def main() -> None:
+    spec = {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "id": {"type": "str"},
+        "name": {"type": "str"},
+        "description": {"type": "str"},
+        "color": {"type": "str", "choices": list(COLORS)},
+        "delete_protected": {"type": "bool"},
+        "unprotect": {"type": "bool", "default": False},
+        "delete_keys": {"type": "bool", "default": False},
+    }
+    HoneycombModule(spec, required_one_of=[("id", "name")]).run(run_environment)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role environment_provision and its guide, run for real."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "docsite" / "rst" / "guide_provisioning.rst"
+ROLE = ROOT / "roles" / "environment_provision"
+
+
+class Scene:
+    """The role run for some services, with the store tasks of the guide."""
+
+    def __init__(self, sim, run_playbook, folder: Path) -> None:
+        self.sim = sim
+        self._run = run_playbook
+        self.folder = folder
+        for name, text in captioned(GUIDE).items():
+            (folder / name).write_text(text)
+
+    def provision(self, services=None, variables=(), **options):
+        """Run the guide's playbook, with other services and variables where they are given."""
+        self.sim.forget_requests()
+        extra = {f"environment_provision_{name}": value for name, value in dict(variables).items()}
+        extra |= {"environment_provision_services": services} if services is not None else {}
+        return self._run(self.folder / "provision.yml", extra_vars=extra, **options)
+
+    def keys(self) -> dict[str, object]:
+        """The keys of the environment by name. Each name has only one."""
+        keys = self.sim.keys(environment="load-tests")
+        assert len({key.name for key in keys}) == len(keys)
+        return {key.name: key for key in keys}
+
+    def stored(self) -> dict[str, str]:
+        return {path.name: path.read_text() for path in (self.folder / "keys").glob("*")}
+
+    def writes(self) -> list[str]:
+        return [request.operation for request in self.sim.requests if request.method != "GET"]
+
+    def assert_nothing_secret_in(self, *texts: str) -> None:
+        for secret in self.sim.issued_secrets():
+            for form in (secret, base64.b64encode(secret.encode()).decode().rstrip("=")[:-1]):
+                assert not any(form in text for text in texts)
+
+    def assert_each_value_is_stored(self, *names: str) -> None:
+        keys = self.keys()
+        assert sorted(keys) == sorted(names)
+        assert not [key.name for key in keys.values() if key.disabled]
+        assert self.stored() == {name: key.value for name, key in keys.items()}
+
+
+def captioned(page: Path) -> dict[str, str]:
+    """The files that a guide shows, by their captions."""
+    block = re.compile(r"^\.\. code-block:: yaml\n   :caption: (\S+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
+    return {name: textwrap.dedent(text) for name, text in block.findall(page.read_text())}
+
+
+@pytest.fixture
+def scene(sim, run_playbook, tmp_path):
+    return Scene(sim, run_playbook, tmp_path)
+
+
+def said(result, *words: str) -> str:
+    """The message of the failure, which says all of the words."""
+    text = " ".join(result.task("Say which services could not be provisioned")["result"]["msg"].split())
+    for word in words:
+        assert word in text
+    return text
+
+
+def test_from_nothing_to_an_added_service(scene):
+    before = scene.provision(check=True, diff=True)
+    assert not scene.writes() and len(scene.sim.environments) == 2
+    # The folder, the environment and the keys
+    assert before.stats["localhost"]["changed"] == 3
+    assert before.task("Say which keys the new environment would get")["result"]["msg"] == [
+        "checkout", "search", "deployments",
+    ]
+
+    # Nothing secret may be left in variables either.
+    text = (scene.folder / "provision.yml").read_text()
+    look = [{"name": "Look", "ansible.builtin.debug": {"var": "hostvars['localhost']"}}]
+    (scene.folder / "provision.yml").write_text(f"{text}  post_tasks: {json.dumps(look)}\n")
+    first = scene.provision(verbosity=4, diff=True)
+    (scene.folder / "provision.yml").write_text(text)
+    assert "environment_provision__declared" in str(first.task("Look")["result"])
+    scene.assert_each_value_is_stored("checkout", "search", "deployments")
+    granted = {name: [what for what, given in key.permissions.items() if given] for name, key in scene.keys().items()}
+    assert granted == {"checkout": [], "search": ["create_datasets"], "deployments": ["manage_markers"]}
+    place = scene.sim.environments[-1]
+    assert (place["name"], place["description"], place["color"]) == ("Load Tests", "Emptied every quarter", "lightGold")
+    scene.assert_nothing_secret_in(first.output, str(first.tasks))
+
+    again = scene.provision()
+    assert again.stats["localhost"]["changed"] == 0
+    assert not scene.writes()
+
+    (play,) = yaml.safe_load((scene.folder / "provision.yml").read_text())
+    services = [*play["roles"][0]["vars"]["environment_provision_services"], {"name": "added"}]
+    preview = scene.provision(services, check=True)
+    assert preview.stats["localhost"]["changed"] == 1 and not scene.writes()
+    old = scene.keys()
+    scene.provision(services)
+    scene.assert_each_value_is_stored("checkout", "search", "deployments", "added")
+    assert {name: scene.keys()[name] for name in old} == old
+    assert scene.writes() == ["createApiKey", "updateApiKey"]
+
+
+def test_a_store_that_fails_for_some(scene):
+    value = "{{ environment_provision_key if environment_provision_service.name == 'tells' else '' }}"
+    (scene.folder / "broken.yml").write_text(
+        f'- name: Reach the vault\n  ansible.builtin.fail:\n    msg: "the vault is sealed{value}"\n'
+    )
+    names = ["good", "bad", "tells"]
+    services = [{"name": name, "store_tasks": "store.yml" if name == "good" else "broken.yml"} for name in names]
+    result = scene.provision(services, expect_rc=2, verbosity=4)
+    text = said(result, "Load Tests", "run it again", "bad: its value was not stored: the task Reach the vault failed")
+    assert "failed: the vault is sealed." in text and "its message is not shown" in text
+    # From 2.19 on, ansible-core shows the message of a failed task also with no_log. It is the task's own.
+    scene.assert_nothing_secret_in(text, re.sub(r"the vault is sealed\S*", "", result.output), str(result.tasks))
+    scene.assert_each_value_is_stored("good")
+
+    # Mended, but now one key can't even be created. The other one is not lost for that.
+    scene.sim.fail("createApiKey", status=422, nth=2)
+    result = scene.provision([{"name": name} for name in names], expect_rc=2)
+    (failed,) = set(names) - set(scene.keys())
+    said(result, f"{failed}: ", "422")
+    scene.assert_each_value_is_stored(*(name for name in names if name != failed))
+
+
+def test_what_a_run_that_died_left_is_replaced_and_nothing_else(scene):
+    sim = scene.sim
+    sim.add_environment("Load Tests")
+    here = {"environment": "load-tests"}
+    # Left by a run that died; a rotation that is going on, one just before its end; a key that somebody has disabled.
+    leftover = sim.add_key(name="died [pending]", disabled=True, **here)
+    others = [
+        sim.add_key(name="rotated", **here),
+        sim.add_key(name="rotated [pending]", disabled=True, **here),
+        sim.add_key(name="promoted [pending]", **here),
+        sim.add_key(name="refused", disabled=True, **here),
+        sim.add_key(name="unlisted [pending]", disabled=True, **here),
+        sim.add_key(name="died [pending]", disabled=True, environment="staging"),
+        sim.add_key(name="died [pending]", disabled=True, key_type="configuration", **here),
+    ]
+    services = [{"name": name} for name in ("died", "rotated", "promoted", "refused", "new")]
+    # This run dies too, when the values are stored.
+    sim.fail("updateApiKey", effect="down")
+    result = scene.provision(services, expect_rc=2, env={"HONEYCOMB_MAX_WAIT": "2", "HONEYCOMB_TIMEOUT": "2"})
+    said(result, "died: ", "new: ")
+    assert sim.key(leftover.id) is None
+    assert sorted(scene.stored()) == ["died", "new"]
+    assert not [key for key in sim.keys("died") + sim.keys("new") if not key.disabled]
+
+    sim.clear_faults()
+    scene.provision(services)
+    values = {name: sim.keys(name, "load-tests") for name in ("died", "new")}
+    assert all(len(keys) == 1 and not keys[0].disabled for keys in values.values())
+    assert scene.stored() == {name: keys[0].value for name, keys in values.items()}
+    assert [sim.key(key.id) for key in others] == others
+
+
+def test_a_list_that_can_not_be_carried_out_to_the_end(scene):
+    result = scene.provision(
+        [{"name": "twice"}, {"name": "twice"}, {"name": "x" * 91}, {"name": "lost", "store_tasks": "nowhere.yml"}],
+        expect_rc=2,
+    )
+    text = " ".join(result.task("Refuse what could not be carried out to the end")["result"]["msg"].split())
+    for word in ("twice is listed twice", "x has to have 1 to 90", "lost: there is no tasks file nowhere.yml"):
+        assert word in text
+    assert not scene.sim.requests
+
+    wrong = scene.provision([{"name": "checkout", "key_type": "management"}], expect_rc=2)
+    assert "ingest, configuration" in wrong.output.replace("'", "")
+    assert not scene.sim.requests
+
+
+@pytest.mark.slow
+def test_the_other_playbooks_of_the_guide(scene):
+    scene._run(scene.folder / "twenty.yml")
+    keys = scene.sim.keys(environment="load-tests")
+    assert len(keys) == 20
+    assert scene.stored() == {key.name: key.value for key in keys}
+    created = [request for request in scene.sim.requests if request.operation == "createApiKey"]
+    assert len(created) == 20
+
+    preview = scene._run(scene.folder / "remove.yml", check=True, diff=True)
+    assert all(f"{key.name} ({key.id})" in preview.output for key in keys)
+    scene._run(scene.folder / "remove.yml")
+    assert len(scene.sim.environments) == 2 and not scene.sim.keys()
+
+
+def test_the_readme_shows_what_the_guide_shows():
+    shown = re.findall(r"^```yaml\n(.*?)^```$", (ROLE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    files = captioned(GUIDE)
+    assert [block.strip() for block in shown] == [files["provision.yml"].strip(), files["store.yml"].strip()]
