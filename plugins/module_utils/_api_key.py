@@ -14,7 +14,7 @@ from ._apply import apply_plan
 from ._client import check_value
 from ._errors import InputError
 from ._module import Environments, HoneycombModule, given_permissions
-from ._plan import Plan, Wanted, check_wanted, plan_key, project, unexpected
+from ._plan import Plan, Wanted, check_wanted, plan_key, project, refuse_expired, unexpected
 from ._resources import ApiKey, Environment, describe_key
 from ._time import parse_duration, parse_timestamp
 
@@ -32,6 +32,7 @@ def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
     else:
         existing = client.list_keys(wanted.key_type)
     plan = plan_key(wanted, existing)
+    refuse_expired(plan, client.transport.now())
     known = environments.name(key.environment_id for key in (plan.key, plan.after) if key)
     if module.check_mode:
         return key_result(plan, plan.after, plan.changed, known)
@@ -65,7 +66,11 @@ def locate(wanted: Wanted, environments: Environments) -> Wanted:
     """Replace what the user wrote for the environment by the environment itself."""
     if wanted.environment is None:
         return wanted
-    return replace(wanted, environment=environments.resolve(wanted.environment.id))
+    try:
+        return replace(wanted, environment=environments.resolve(wanted.environment.id))
+    except InputError as exc:
+        exc.message = wanted.label + exc.message
+        raise
 
 
 def key_result(
@@ -82,6 +87,9 @@ def key_result(
 def run_api_key_info(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_api_key_info``"""
     params = module.params
+    for option in ("id", "name", "environment", "older_than"):
+        if params[option] == "":
+            raise InputError(f"{option}: it is empty. Leave it out, or say which keys are meant.")
     oldest = parse_duration(params["older_than"], "older_than") if params["older_than"] else None
     client = module.client()
     environments = Environments(client)

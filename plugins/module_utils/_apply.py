@@ -60,9 +60,20 @@ def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome
             return Outcome(plan, changed=client.delete_key(str(plan.key.id)))
     except HoneycombError as exc:
         return Outcome(plan, changed=bool(exc.created), error=exc)
+    except Exception as exc:  # pylint: disable=broad-except
+        # Whatever it is, it must not take away the values that other plans created.
+        defect = HoneycombError(f"{type(exc).__name__}: this is a defect of the collection; please report it.")
+        return Outcome(plan, error=defect)
     return Outcome(plan, key=plan.key)
 
 
-def apply_plans(client: Client, plans: t.Sequence[Plan], before: t.Collection[str], concurrency: int = 1) -> list[Outcome]:
+def predict(plan: Plan) -> Outcome:
+    """What :func:`apply_plan` would bring about, for check mode."""
+    return Outcome(plan, changed=plan.changed, key=plan.after)
+
+
+def apply_plans(
+    client: Client, plans: t.Sequence[Plan], before: t.Collection[str], concurrency: int = 1
+) -> list[Outcome]:
     """Carry out plans; one that fails does not stop the others, so that every created value is handed back."""
     return in_parallel(lambda plan: apply_plan(client, plan, before), plans, concurrency)

@@ -9,6 +9,7 @@ Source of the facts: Honeycomb's v2 Key Management API, U(https://api-docs.honey
 
 from __future__ import annotations
 
+import re
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -27,8 +28,10 @@ from ._resources import (
 from ._transport import Answer, Transport, bearer, path_segment, team_key
 
 _PAGE_SIZE = 100
-# Far beyond any team (ten million resources): a list that goes on longer does not end.
-_MOST_PAGES = 100_000
+# Far beyond any team (a million resources): a list that goes on longer does not end.
+_MOST_PAGES = 10_000
+# Pages in a row that hold nothing new. A filter may leave a few of them empty.
+_MOST_BARREN_PAGES = 20
 
 _ERRORS: dict[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
 
@@ -98,8 +101,9 @@ class Client:
 
     def __init__(self, transport: Transport, key_id: str, key_secret: str, team: str | None = None) -> None:
         self.transport = transport
-        self._key_id = key_id
         self._secret = key_secret
+        # An id and a secret are easily swapped: only what looks like an id is shown.
+        self._named = key_id if re.fullmatch(r"hc.mk_\w+", key_id) else "(what was given does not look like an id)"
         self._auth = bearer(key_id, key_secret)
         self._team = team
         self._management_key: ManagementKey | None = None
@@ -244,11 +248,23 @@ class Client:
         except HoneycombError as exc:
             exc.message = self._clean(exc.message)
             raise
-        if answer.ok and (answer.data is not None or answer.status == 204):
+        if answer.ok and answer.decisive:
             return answer
-        if operation.method == "POST" and (answer.ok or answer.status >= 500):
-            raise AnswerLost(f"{operation.name} for {what}: status {answer.status} and nothing usable in the answer.")
+        if operation.method == "POST" and not answer.decisive:
+            raise AnswerLost(self._error(operation, what, answer).message)
+        if answer.status == 404 and operation is not _GET_AUTH:
+            self._check_team()
         raise self._error(operation, what, answer)
+
+    def _check_team(self) -> None:
+        """With another team in the path, everything looks as if it were not there."""
+        if self._team:
+            own = self.management_key().team.slug
+            if own.casefold() != self._team.casefold():
+                raise InputError(
+                    f"team: {self._team!r} is not the team of the management key {self._named}, which is {own!r}. "
+                    "Correct it (or HONEYCOMB_TEAM), or leave it out."
+                )
 
     def _delete(self, operation: Operation, path: str, what: str) -> bool:
         try:
@@ -268,6 +284,7 @@ class Client:
     ) -> list[t.Any]:
         found: dict[str, t.Any] = {}
         seen: set[str] = set()
+        barren = 0
         cursor: str | None = None
         path = self._path(collection)
         for _page in range(_MOST_PAGES):
@@ -276,22 +293,24 @@ class Client:
                 page_params["page[after]"] = cursor
             data = self._call(operation, path, what, params=page_params).data
             page = self._shaped(operation, lambda: [read(entry) for entry in data["data"]])  # pylint: disable=cell-var-from-loop
+            before = len(found)
             found.update((entry.id, entry) for entry in page)
+            barren = 0 if len(found) > before else barren + 1
             cursor = self._shaped(operation, lambda: _next_cursor(data))  # pylint: disable=cell-var-from-loop
             if not cursor:
                 return list(found.values())
-            if cursor in seen:
+            if cursor in seen or barren >= _MOST_BARREN_PAGES:
                 break
             seen.add(cursor)
         raise HoneycombError(
-            f"The list of {what} does not end: {operation.name} answered with a page that it had given before. "
-            "Nothing was decided on a part of it; run it again later."
+            f"The list of {what} does not end: {operation.name} at {self.transport.api_url} names a next page again and "
+            "again. Nothing was decided on a part of it; check api_url, or run it again later."
         )
 
     def _shaped(self, operation: Operation, read: t.Callable[[], t.Any]) -> t.Any:
         try:
             return read()
-        except (UnexpectedShape, TypeError, KeyError, AttributeError) as exc:
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
             missing = f" ({exc} is missing)" if isinstance(exc, UnexpectedShape) else ""
             raise HoneycombError(
                 f"{operation.name}: the answer of {self.transport.api_url} is not what the service documents{missing}. "
@@ -307,27 +326,27 @@ class Client:
         said = ": ".join(dict.fromkeys(text for text in (told.get("title"), told.get("detail")) if text))
         status = answer.status
         if not told:
-            kind = answer.media_type or "no content"
-            if 300 <= status < 400:
-                said = "a redirect, which is not followed with credentials"
-            else:
-                said = f"{kind} where JSON was due"
-        return self._advised(operation, what, status, said, told)
+            said = _not_json(answer)
+        error = self._advised(operation, what, status, said, told)
+        error.repeated = answer.repeated
+        return error
 
-    def _advised(self, operation: Operation, what: str, status: int, said: str, told: dict[str, str]) -> HoneycombError:
-        message = f"{operation.name} failed for {what}: {said} (status {status})."
-        if not told:
+    def _advised(self, operation: Operation, what: str, status: int, said: str, told: dict[str, str]) -> ApiError:
+        message = f"{operation.name} failed for {what}: {said.rstrip('.') or 'no reason given'} (status {status})."
+        if status >= 500:
+            advice = f"The service, or something before it, has trouble; run it again later. Asked was {self.transport.api_url}."
+        elif not told:
             advice = (
                 f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: check api_url and proxies."
             )
         elif status == 401:
             advice = (
-                f"Honeycomb refuses the management key {self._key_id}. Check management_key_id (HONEYCOMB_KEY_ID) and "
+                f"Honeycomb refuses the management key {self._named}. Check management_key_id (HONEYCOMB_KEY_ID) and "
                 "management_key_secret (HONEYCOMB_KEY_SECRET), and that api_url is the region of this key."
             )
         elif status == 403 and operation.scope:
             advice = (
-                f"The management key {self._key_id} needs the scope {operation.scope}. Scopes can't be changed: "
+                f"The management key {self._named} needs the scope {operation.scope}. Scopes can't be changed: "
                 "a team owner makes a new management key with it."
             )
         elif status == 404:
@@ -336,11 +355,10 @@ class Client:
             advice = "Look at what is there already."
         elif status == 422 or status == 400:
             advice = "Correct what it names."
-        elif status >= 500:
-            advice = "The service has trouble; run it again later."
         else:
             advice = ""
-        kind = _ERRORS.get(status, ApiError)
+        # Only the service itself can say that something is not there, or not allowed.
+        kind = _ERRORS.get(status, ApiError) if told else ApiError
         return kind(f"{message} {advice}".strip(), status=status, **told)
 
 
@@ -354,14 +372,16 @@ def check_value(transport: Transport, value: str, *, fresh: bool = False) -> Val
         return text.replace(value, "********") if value else text
 
     answer = transport.request(_CHECK_VALUE.name, "GET", "/1/auth", auth=team_key(value), fresh=fresh)
-    told = read_error(answer.data)
+    told = {name: clean(text) for name, text in read_error(answer.data).items()}
     if answer.status == 401 and (told or answer.media_type.endswith("json")):
         return None
     data = answer.data
     if not answer.ok or not isinstance(data, dict) or "type" not in data:
-        said = clean(": ".join(told.values()) or f"{answer.media_type or 'no content'} where JSON was due")
-        raise HoneycombError(
-            f"Checking a key's value failed: {said} (status {answer.status}). Check api_url ({transport.api_url}), or try later."
+        said = ": ".join(text for text in (told.get("title"), told.get("detail")) if text) or _not_json(answer)
+        raise ApiError(
+            f"Checking a key's value failed: {said} (status {answer.status}). Check api_url ({transport.api_url}), or try later.",
+            status=answer.status,
+            **told,
         )
     parts = {name: value if isinstance(value := data.get(name), dict) else {} for name in ("team", "environment")}
     access = data.get("api_key_access")
@@ -391,7 +411,8 @@ def read_error(data: t.Any) -> dict[str, str]:
             "pointer": source.get("pointer") or source.get("parameter") or source.get("header"),
         }
     elif "error" in data or "title" in data:
-        fields = [entry for entry in data.get("type_detail") or [] if isinstance(entry, dict)]
+        entries = data.get("type_detail")
+        fields = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
         details = [data.get("detail")] + [f"{entry.get('field')}: {entry.get('description')}" for entry in fields]
         told = {
             "code": data.get("type") or (fields[0].get("code") if fields else None),
@@ -400,6 +421,15 @@ def read_error(data: t.Any) -> dict[str, str]:
             "pointer": fields[0].get("field") if fields else None,
         }
     return {name: str(text) for name, text in told.items() if text}
+
+
+def _not_json(answer: Answer) -> str:
+    """What came instead of the service's JSON."""
+    if 300 <= answer.status < 400:
+        return "a redirect, which is not followed with credentials"
+    if answer.media_type.endswith("json"):
+        return "an empty or unreadable answer"
+    return f"{answer.media_type or 'no content'} where JSON was due"
 
 
 def _next_cursor(data: dict[str, t.Any]) -> str | None:

@@ -4,68 +4,60 @@
 
 """Creating a key exactly once, although the answer can be lost and the secret is in no other.
 
-When an answer is lost, the listing decides: a key that was not there before, that is just what was asked for, and that
-was created (by the service's clock) while the request was on its way, is ours. Its secret is gone, so it is discarded,
-and the key is created again. Where more keys than lost requests fit, nobody can tell whose they are: nothing is touched.
+When an answer is lost, the listing decides: a key that was not there before, that is just what was asked for, and
+that was created (by the service's clock) since the request was sent, is ours. Its secret is gone, so it is discarded,
+and the key is created again. Where more keys than lost requests fit, nobody can tell whose they are: nothing is
+touched.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ._client import Client
 from ._errors import AnswerLost, HoneycombError
-from ._resources import ApiKey, CreatedKey, full_permissions
+from ._resources import ApiKey, CreatedKey, granted_permissions
 from ._time import format_timestamp, parse_timestamp
 
 _TRIES = 3
-# Clocks of one service differ a little, and its times have whole seconds.
+# The service's times have whole seconds, and its clocks differ a little.
 _CLOCK_SLACK = timedelta(seconds=2)
-# A request whose answer was lost may still be carried out while we look; seconds until we look again.
+# A request whose answer was lost may still be carried out. Seconds until we look again before another try ...
 _SETTLE = 2.0
-
-
-@dataclass(frozen=True)
-class Leftovers:
-    """What a listing says about lost create requests: keys that are ours, or keys nobody can tell apart."""
-
-    ours: tuple[ApiKey, ...] = ()
-    undecided: tuple[ApiKey, ...] = ()
+# ... and seconds after which nothing more is expected of it, where what it makes would be live.
+_LATE = 6.0
 
 
 def find_leftovers(
-    wanted: ApiKey,
-    before: t.Collection[str],
-    listing: t.Iterable[ApiKey],
-    since: datetime | None,
-    lost: int,
-    returned: str | None = None,
-) -> Leftovers:
-    """Decide which keys were made by lost requests.
+    wanted: ApiKey, before: t.Collection[str], listing: t.Iterable[ApiKey], since: datetime | None
+) -> list[ApiKey]:
+    """The keys that lost requests may have made.
 
     :param wanted: What was asked for.
-    :param before: Ids that were there before the task began.
+    :param before: Ids that can't be theirs: of keys that were there before, and of one whose value we hold.
     :param listing: What is there now.
-    :param since: The service's time when the first lost request was sent; C(None) where it never told its time.
-    :param lost: How many requests were lost.
-    :param returned: The id of a key whose value we hold.
+    :param since: The service's time when the first of them was sent; C(None) where the service never told its time.
     """
+    asked_for = _attributes(wanted)
+    expiry = parse_timestamp(wanted.time_to_live)
 
     def fits(key: ApiKey) -> bool:
         created = parse_timestamp(key.created_at)
+        expires = parse_timestamp(key.time_to_live)
         return (
             key.id not in before
-            and key.id != returned
-            and (key.name, key.key_type, key.environment_id, key.disabled)
-            == (wanted.name, wanted.key_type, wanted.environment_id, wanted.disabled)
-            and full_permissions(key) == full_permissions(wanted)
+            and _attributes(key) == asked_for
+            # The service does not always tell it.
+            and (expires is None or expires == expiry)
             and (since is None or created is None or created >= since - _CLOCK_SLACK)
         )
 
-    found = tuple(key for key in listing if fits(key))
-    return Leftovers(ours=found) if len(found) <= lost else Leftovers(undecided=found)
+    return [key for key in listing if fits(key)]
+
+
+def _attributes(key: ApiKey) -> tuple[t.Any, ...]:
+    return (key.name, key.key_type, key.environment_id, key.disabled, granted_permissions(key))
 
 
 def create_once(
@@ -80,86 +72,95 @@ def create_once(
     :param discard: What to do with a key whose secret was lost; it is deleted unless told otherwise.
     :raises HoneycombError: There is none, or the message names what is left. C(created) holds what we can hand back.
     """
-    if discard is None:
+    return _Creation(client, wanted, before, discard or (lambda key: client.delete_key(str(key.id)))).run()
 
-        def discard(key: ApiKey) -> None:
-            client.delete_key(str(key.id))
 
-    label = f"{wanted.key_type} key {wanted.name!r}"
-    since: datetime | None = None
-    pending = 0
-    for attempt in range(1, _TRIES + 1):
-        if since is None and client.transport.knows_service_clock:
-            since = client.transport.now().replace(microsecond=0)
+class _Creation:
+    """One key to create, and what became of the requests for it."""
+
+    def __init__(
+        self, client: Client, wanted: ApiKey, before: t.Collection[str], discard: t.Callable[[ApiKey], t.Any]
+    ) -> None:
+        self.client = client
+        self.budget = client.transport.budget
+        self.wanted = wanted
+        self.before = before
+        self.discard = discard
+        self.label = f"{wanted.key_type} key {wanted.name!r}"
+        # Requests of which it is not known whether they made a key, since when, and when the last of them was lost.
+        self.lost = 0
+        self.since: datetime | None = None
+        self.lost_at = 0.0
+        self.created: CreatedKey | None = None
+
+    def run(self) -> CreatedKey:
+        trouble = ""
+        for attempt in range(1, _TRIES + 1):
+            if not self.lost and self.client.transport.knows_service_clock:
+                self.since = self.client.transport.now()
+            try:
+                self.created = self.client.create_key(self.wanted)
+            except AnswerLost as exc:
+                self.lost += 1
+                self.lost_at = self.budget.clock()
+                trouble = exc.message
+                pause = _SETTLE if attempt < _TRIES else self._until_late()
+                self._clean_up(f"The answer to creating the {self.label} was lost: {trouble}", pause)
+            except HoneycombError as exc:
+                if self.lost:
+                    exc.message += f" {self._may_be_left()}"
+                raise
+            else:
+                if self.lost:
+                    story = f"The {self.label} was created, after an answer to it had been lost."
+                    self._clean_up(story, self._until_late())
+                return self.created
+        outcome = self._may_be_left() if self.lost else "What the lost requests had made was removed."
+        raise HoneycombError(f"Creating the {self.label} failed {_TRIES} times, the last time so: {trouble} {outcome}")
+
+    def _until_late(self) -> float:
+        """Seconds until nothing more is expected. A key that is disabled harms nobody: no need to wait for it."""
+        return 0.0 if self.wanted.disabled else self.lost_at + _LATE - self.budget.clock()
+
+    def _clean_up(self, story: str, pause: float) -> None:
+        """Find and discard what lost requests made. Where something may be missing, look again after a pause."""
         try:
-            created = client.create_key(wanted)
-        except AnswerLost as exc:
-            pending += 1
-            pending -= _reconcile(client, wanted, before, since, pending, discard, exc, None, label)
-            if attempt == _TRIES:
-                raise HoneycombError(
-                    f"Creating the {label} failed: the answer was lost {attempt} times ({exc.message}) "
-                    "No key made by it was found. Run it again when the service is well."
-                ) from None
+            found = self._look()
+            if len(found) < self.lost and pause > 0:
+                self.budget.wait(pause, f"a lost request for the {self.label} that may still be carried out")
+                found = self._look()
         except HoneycombError as exc:
-            if pending:
-                raise HoneycombError(f"{exc.message} {_may_be_left(label, since)}") from None
-            raise
-        else:
-            if pending:
-                # An earlier request may have been carried out after we looked.
-                _reconcile(client, wanted, before, since, pending, discard, None, created, label)
-            return created
-    raise AssertionError("the loop returns or raises")
-
-
-def _may_be_left(label: str, since: datetime | None) -> str:
-    when = f" created after {format_timestamp(since)}" if since else ""
-    return (
-        f"A lost request may have created one {label}{when} whose secret nobody has: list the keys of this name and "
-        "delete the one that is not in use."
-    )
-
-
-def _reconcile(
-    client: Client,
-    wanted: ApiKey,
-    before: t.Collection[str],
-    since: datetime | None,
-    lost: int,
-    discard: t.Callable[[ApiKey], t.Any],
-    trouble: AnswerLost | None,
-    created: CreatedKey | None,
-    label: str,
-) -> int:
-    """Find and discard what lost requests left. Return how many were accounted for."""
-    handed_back = [created.as_result()] if created else []
-    try:
-        returned = created.key.id if created else None
-        leftovers = find_leftovers(wanted, before, client.list_keys(wanted.key_type), since, lost, returned)
-        if not (leftovers.ours or leftovers.undecided):
-            client.transport.budget.wait(_SETTLE, f"a lost request for the {label} that may still be carried out")
-            leftovers = find_leftovers(wanted, before, client.list_keys(wanted.key_type), since, lost, returned)
-    except HoneycombError as exc:
-        raise HoneycombError(
-            f"{trouble.message if trouble else 'Creating the ' + label + ' succeeded at last.'} Then the keys could not be "
-            f"listed: {exc.message} {_may_be_left(label, since)}",
-            created=handed_back,
-        ) from None
-    if leftovers.undecided:
-        ids = ", ".join(str(key.id) for key in leftovers.undecided)
-        raise HoneycombError(
-            f"The answer to creating the {label} was lost, and it can't be told whose these keys are: {ids}. "
-            "None was touched. Find the one whose value nobody has, and delete it.",
-            created=handed_back,
-        )
-    for key in leftovers.ours:
-        try:
-            discard(key)
-        except HoneycombError as exc:
-            raise HoneycombError(
-                f"The answer to creating the {label} was lost; key {key.id} was made, and nobody has its secret. "
-                f"Removing it failed: {exc.message} Delete {key.id} by hand.",
-                created=handed_back,
+            raise self._failure(
+                f"{story} Then looking for what it left failed: {exc.message} {self._may_be_left()}"
             ) from None
-    return len(leftovers.ours)
+        ids = ", ".join(str(key.id) for key in found)
+        if len(found) > self.lost:
+            raise self._failure(
+                f"{story} It can't be told whose these keys are: {ids}. None was touched. Find the one whose value "
+                "nobody has, and delete it."
+            )
+        for key in found:
+            try:
+                self.discard(key)
+            except HoneycombError as exc:
+                raise self._failure(
+                    f"{story} It had made {ids}, whose secret nobody has. Removing {key.id} failed: {exc.message} "
+                    f"Delete by hand what is left of {ids}."
+                ) from None
+            self.lost -= 1
+
+    def _look(self) -> list[ApiKey]:
+        own = {self.created.key.id} if self.created else set()
+        return find_leftovers(
+            self.wanted, own.union(self.before), self.client.list_keys(self.wanted.key_type), self.since
+        )
+
+    def _failure(self, message: str) -> HoneycombError:
+        return HoneycombError(message, created=[self.created.as_result()] if self.created else [])
+
+    def _may_be_left(self) -> str:
+        when = f" after {format_timestamp(self.since)}" if self.since else ""
+        return (
+            f"A lost request may have made one {self.label}{when} whose secret nobody has: look at the keys of this "
+            "name, and delete the one that is not in use."
+        )

@@ -32,6 +32,9 @@ class HoneycombError(Exception):
         self.message = message
         self.created = list(created)
 
+    def __str__(self) -> str:
+        return self.message
+
     def as_result(self) -> dict[str, t.Any]:
         """The structured ``error`` of a failed task."""
         return {

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from ._client import Client, find_environment
 from ._errors import Forbidden, HoneycombError, InputError
@@ -29,23 +31,31 @@ except ImportError:
 _NOTEWORTHY_WAIT = 1.0
 
 
+def from_environment(*names: str) -> str:
+    """The first of these environment variables that is not empty: schedulers set variables that have no value."""
+    for name in names:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise AnsibleFallbackNotFound
+
+
 def auth_spec() -> dict[str, t.Any]:
     """The options of the C(community.honeycomb.auth) documentation fragment."""
     return {
         "management_key_id": {
             "type": "str",
             "no_log": False,
-            "fallback": (env_fallback, ["HONEYCOMB_KEY_ID", "HONEYCOMB_MANAGEMENT_KEY"]),
+            "fallback": (from_environment, ["HONEYCOMB_KEY_ID", "HONEYCOMB_MANAGEMENT_KEY"]),
         },
         "management_key_secret": {
             "type": "str",
             "no_log": True,
-            "fallback": (env_fallback, ["HONEYCOMB_KEY_SECRET", "HONEYCOMB_MANAGEMENT_SECRET"]),
+            "fallback": (from_environment, ["HONEYCOMB_KEY_SECRET", "HONEYCOMB_MANAGEMENT_SECRET"]),
         },
-        "team": {"type": "str", "fallback": (env_fallback, ["HONEYCOMB_TEAM"])},
-        "api_url": {"type": "str", "default": US_SERVICE, "fallback": (env_fallback, ["HONEYCOMB_API_ENDPOINT"])},
-        "timeout": {"type": "float", "default": 10, "fallback": (env_fallback, ["HONEYCOMB_TIMEOUT"])},
-        "max_wait": {"type": "float", "default": 300, "fallback": (env_fallback, ["HONEYCOMB_MAX_WAIT"])},
+        "team": {"type": "str", "fallback": (from_environment, ["HONEYCOMB_TEAM"])},
+        "api_url": {"type": "str", "default": US_SERVICE, "fallback": (from_environment, ["HONEYCOMB_API_ENDPOINT"])},
+        "timeout": {"type": "float", "default": 10, "fallback": (from_environment, ["HONEYCOMB_TIMEOUT"])},
+        "max_wait": {"type": "float", "default": 300, "fallback": (from_environment, ["HONEYCOMB_MAX_WAIT"])},
         "validate_certs": {"type": "bool", "default": True},
         "ca_path": {"type": "path"},
     }
@@ -147,6 +157,8 @@ class HoneycombModule:
                 )
             if not value.isascii() or not value.isprintable() or " " in value:
                 raise InputError(f"{option}: it holds characters that can't be in a management key. Copy it again.")
+            if ":" in value:
+                raise InputError(f"{option}: it holds a colon. Give id and secret apart, in management_key_id and management_key_secret.")
         return Client(
             self.transport(connections),
             self.params["management_key_id"],
@@ -181,11 +193,18 @@ class Environments:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._all: list[Environment] | None = None
+        self._refused: Forbidden | None = None
         self.known: dict[str, Environment] = {}
 
     def _load(self) -> list[Environment]:
+        if self._refused:
+            raise self._refused
         if self._all is None:
-            self._all = self._client.list_environments()
+            try:
+                self._all = self._client.list_environments()
+            except Forbidden as exc:
+                self._refused = exc
+                raise
             self.known.update((entry.id, entry) for entry in self._all)
         return self._all
 

@@ -130,8 +130,10 @@ class Pacer:
         with self._lock:
             return self._windows.setdefault(operation, _Window())
 
-    def before(self, operation: str) -> None:
-        """Wait until a request of this operation may be sent. Follow it with :meth:`after`, whatever happens.
+    def before(self, operation: str) -> float:
+        """Wait until a request of this operation may be sent; return when that is.
+
+        Follow it with :meth:`after`, whatever happens.
 
         :raises WaitExceeded: where that would take too long.
         """
@@ -146,20 +148,23 @@ class Pacer:
                     if window.left is None:
                         if not window.in_flight:
                             window.in_flight += 1
-                            return
+                            return now
                         window.changed.wait(1)
                         continue
                     if window.left > 0:
                         window.left -= 1
                         window.in_flight += 1
-                        return
+                        return now
                     # ``reset`` may have been rounded down, and others wait for the same moment.
                     slack = min(1.0, window.size / 50)
                     delay = window.ends - now + slack * (1 + self._jitter())
             self._budget.wait(delay, f"the rate limit of {operation}")
 
-    def after(self, operation: str, headers: t.Mapping[str, str] | None) -> None:
-        """Note what the answer said of the window (``None``: there was no answer)."""
+    def after(self, operation: str, headers: t.Mapping[str, str] | None, sent: float) -> None:
+        """Note what the answer said of the window (``None``: there was no answer).
+
+        :param sent: What :meth:`before` returned. The answer may be much younger, and answers may overtake each other.
+        """
         window = self._window(operation)
         with window.changed:
             window.in_flight -= 1
@@ -169,7 +174,8 @@ class Pacer:
                 ends = now + told.reset
                 # Requests in flight may not be counted in ``remaining`` yet.
                 left = max(0, told.remaining - window.in_flight)
-                same_window = window.left is not None and window.left < math.inf and ends <= window.ends + told.window / 2
+                known = window.left is not None and window.left < math.inf
+                same_window = known and sent + told.reset <= window.ends + told.window / 2
                 if not same_window:
                     window.left = left
                 elif window.left is not None and told.remaining < window.left:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from ._errors import InputError
 from ._resources import (
@@ -19,8 +20,9 @@ from ._resources import (
     ApiKey,
     Environment,
     full_permissions,
+    granted_permissions,
 )
-from ._time import parse_timestamp
+from ._time import format_timestamp, parse_timestamp
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,21 @@ def check_wanted(wanted: Wanted) -> None:
 
 def _check_permissions(wanted: Wanted, key_type: str) -> None:
     at = wanted.label
-    granted = sorted(name for name, value in (wanted.permissions or {}).items() if value)
+    granted = {name for name, value in (wanted.permissions or {}).items() if value}
     unknown = sorted(set(wanted.permissions or {}) - set(PERMISSIONS))
     if unknown:
         raise InputError(f"{at}permissions.{unknown[0]}: there is no such permission. There are: {', '.join(PERMISSIONS)}.")
     if key_type == "ingest":
-        beyond = [name for name in granted if name not in INGEST_PERMISSIONS]
+        beyond = sorted(granted - set(INGEST_PERMISSIONS))
         if beyond:
             raise InputError(
                 f"{at}permissions.{beyond[0]}: an ingest key can have create_datasets only. "
                 "Take it away, or make a configuration key."
             )
+    _refuse_visible_private_boards(granted, at)
+
+
+def _refuse_visible_private_boards(granted: t.Collection[str], at: str) -> None:
     if {"manage_privateBoards", "visible_team_members"} <= set(granted):
         raise InputError(
             f"{at}permissions: manage_privateBoards and visible_team_members exclude each other; a key that every member "
@@ -177,6 +183,7 @@ def _plan_create(wanted: Wanted) -> Plan:
     if not (wanted.name and wanted.key_type in KEY_TYPES and wanted.environment):
         raise InputError(f"{wanted.label}To create a key, give name, key_type and environment.")
     permissions = {name: True for name, value in (wanted.permissions or {}).items() if value}
+    expiry = parse_timestamp(wanted.time_to_live)
     after = ApiKey(
         id=None,
         name=wanted.name,
@@ -184,7 +191,8 @@ def _plan_create(wanted: Wanted) -> Plan:
         environment_id=wanted.environment.id,
         disabled=wanted.state == "disabled",
         permissions=permissions,
-        time_to_live=wanted.time_to_live,
+        # In one form, whatever YAML made of what the user wrote.
+        time_to_live=format_timestamp(expiry) if expiry else None,
     )
     return Plan("create", None, after, label=wanted.label)
 
@@ -206,6 +214,9 @@ def _plan_update(wanted: Wanted, key: ApiKey) -> Plan:
             "and replace this one."
         )
     if permissions:
+        if any(permissions.values()):
+            together = {**key.permissions, **permissions}
+            _refuse_visible_private_boards({name for name, granted in together.items() if granted}, wanted.label)
         changes["permissions"] = permissions
     if not changes:
         return Plan("none", key, key, label=wanted.label)
@@ -218,6 +229,16 @@ def _plan_update(wanted: Wanted, key: ApiKey) -> Plan:
     return Plan("update", key, after, changes, label=wanted.label)
 
 
+def refuse_expired(plan: Plan, now: datetime) -> None:
+    """Refuse to create a key whose time to live is over. An existing key may be described by such a time.
+
+    :param now: The service's time.
+    """
+    expiry = parse_timestamp(plan.after.time_to_live) if plan.action == "create" and plan.after else None
+    if expiry and expiry <= now:
+        raise InputError(f"{plan.label}time_to_live: {format_timestamp(expiry)} is over already. Give a time to come.")
+
+
 def _flags(permissions: dict[str, bool]) -> str:
     return ", ".join(f"{name}={str(value).lower()}" for name, value in sorted(permissions.items()))
 
@@ -227,7 +248,7 @@ def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
     want, have = parse_timestamp(wanted.time_to_live), parse_timestamp(key.time_to_live)
     if wanted.time_to_live is not None and key.key_type != "ingest":
         raise InputError(f"{wanted.label}time_to_live: only ingest keys can have one; {key.id} is a {key.key_type} key.")
-    if want and have and want != have:
+    if want and have and format_timestamp(want) != format_timestamp(have):
         raise InputError(
             f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set at creation "
             "and can't be changed. Leave it out, or create another key and replace this one."
@@ -265,6 +286,6 @@ def unexpected(plan: Plan, after: ApiKey | None) -> list[str]:
         return []
     want, have = plan.after, after
     names = [name for name in ("name", "key_type", "environment_id", "disabled") if getattr(want, name) != getattr(have, name)]
-    if full_permissions(want) != full_permissions(have):
+    if granted_permissions(want) != granted_permissions(have):
         names.append("permissions")
     return names

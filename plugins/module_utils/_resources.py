@@ -115,6 +115,11 @@ def _text(data: t.Any, *names: str) -> str:
     return value
 
 
+def _text_or_none(data: t.Any, *names: str) -> str | None:
+    value = _part(data, *names)
+    return value if isinstance(value, str) else None
+
+
 def read_key(data: t.Any) -> ApiKey:
     """Read a key resource.
 
@@ -128,9 +133,9 @@ def read_key(data: t.Any) -> ApiKey:
         environment_id=_text(data, "relationships", "environment", "data", "id"),
         disabled=bool(_part(data, "attributes", "disabled")),
         permissions={name: bool(value) for name, value in permissions.items()} if isinstance(permissions, dict) else {},
-        created_at=_part(data, "attributes", "timestamps", "created"),
-        updated_at=_part(data, "attributes", "timestamps", "updated"),
-        time_to_live=_part(data, "attributes", "time_to_live"),
+        created_at=_text_or_none(data, "attributes", "timestamps", "created"),
+        updated_at=_text_or_none(data, "attributes", "timestamps", "updated"),
+        time_to_live=_text_or_none(data, "attributes", "time_to_live"),
     )
 
 
@@ -144,9 +149,9 @@ def read_environment(data: t.Any) -> Environment:
     return Environment(
         id=_text(data, "id"),
         name=_text(data, "attributes", "name"),
-        slug=_part(data, "attributes", "slug"),
-        description=_part(data, "attributes", "description") or "",
-        color=_part(data, "attributes", "color"),
+        slug=_text_or_none(data, "attributes", "slug"),
+        description=_text_or_none(data, "attributes", "description") or "",
+        color=_text_or_none(data, "attributes", "color"),
         delete_protected=_part(data, "attributes", "settings", "delete_protected"),
     )
 
@@ -170,6 +175,11 @@ def full_permissions(key: ApiKey) -> dict[str, bool]:
     """Every permission that this type of key can have, and any the service has added since."""
     known = INGEST_PERMISSIONS if key.key_type == "ingest" else PERMISSIONS
     return {**dict.fromkeys(known, False), **key.permissions}
+
+
+def granted_permissions(key: ApiKey) -> frozenset[str]:
+    """What a key may do. Unlike flags, these can be compared where the service knows more permissions than we do."""
+    return frozenset(name for name, granted in key.permissions.items() if granted)
 
 
 def describe_environment(environment: Environment) -> dict[str, t.Any]:

@@ -19,14 +19,15 @@ _LONGEST = 1000 * 365 * 86400
 
 
 def parse_duration(text: str | int, option: str) -> timedelta:
-    """Read a duration like ``90d``, ``12h``, ``1d12h`` or ``0s``; a plain number means seconds.
+    """Read a duration like ``90d``, ``12h``, ``1d12h`` or ``0s``. A number other than 0 needs its unit: who writes
+    90 means days, and taking it for seconds would find every key too old.
 
     :param option: Named in the error.
     :raises InputError: for anything else.
     """
     written = str(text).strip().lower()
-    if written.isascii() and written.isdigit():
-        written += "s"
+    if written == "0":
+        written = "0s"
     seconds = 0
     if re.fullmatch(r"(?:[0-9]{1,12}[smhdw])+", written):
         seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)([smhdw])", written))
@@ -63,9 +64,9 @@ def parse_http_date(text: str | None) -> datetime | None:
     """Read the date of an HTTP header as UTC; ``None`` when it is not one."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except (TypeError, ValueError):
+        return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def describe_seconds(seconds: float) -> str:

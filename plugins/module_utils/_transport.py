@@ -17,7 +17,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import random
+import re
+import ssl
 import traceback
 import typing as t
 from dataclasses import dataclass
@@ -25,13 +28,14 @@ from datetime import datetime, timedelta, timezone
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import quote, urlsplit
 
-from ._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable
+from ._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable, WaitExceeded
 from ._pacing import Pacer, WaitBudget, parse_rate_limit, parse_retry_after
 from ._time import describe_seconds, parse_http_date
 
 REQUESTS_IMPORT_ERROR: str | None
 try:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
@@ -49,6 +53,8 @@ _LONGEST_PAUSE = 30.0
 _TRIES = 8
 # Where nobody listens, a long wait seldom helps and a typing error is likely.
 _TRIES_UNREACHABLE = 4
+# An answer that is not the service's (a web page, a redirect) may be a passing trouble, or a wrong address.
+_TRIES_STRANGE = 3
 _GATEWAY_TROUBLE = frozenset((500, 502, 503, 504))
 
 
@@ -68,6 +74,13 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def decisive(self) -> bool:
+        """Whether the service itself said what became of the request: a result or a refusal, and nothing in between."""
+        if self.status == 204:
+            return True
+        return isinstance(self.data, dict) and (self.ok or (400 <= self.status < 500 and self.status != 408))
 
 
 class _Header(AuthBase):
@@ -112,7 +125,9 @@ def check_api_url(url: str) -> str:
         parts.port  # noqa: B018  pylint: disable=pointless-statement
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    # Nothing that two readers of an address could understand in two ways.
+    plain = re.fullmatch(r"[^\s\\\x00-\x20\x7f]+", url.strip()) and not re.search("[\ud800-\udfff]", url)
+    if not plain or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise InputError(f"api_url: {_without_user(url)!r} is not an address. Write it like {US_SERVICE}.")
     if parts.username is not None or parts.password is not None:
         raise InputError("api_url: it must not hold a user or a password; use management_key_id and management_key_secret.")
@@ -126,6 +141,17 @@ def check_api_url(url: str) -> str:
 def _without_user(url: str) -> str:
     """The address as it may be shown."""
     return url.rsplit("@", 1)[-1]
+
+
+def _check_ca_path(path: str) -> None:
+    """What can't be read would look like a broken connection later."""
+    try:
+        ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
+    except OSError as exc:
+        raise InputError(
+            f"ca_path: {path!r} can't be used ({exc.strerror or type(exc).__name__}). Name a file of certificates in PEM form, "
+            "or a directory that OpenSSL has prepared."
+        ) from None
 
 
 class Transport:
@@ -151,8 +177,12 @@ class Transport:
         jitter: t.Callable[[], float] = random.random,
     ) -> None:
         self.api_url = check_api_url(api_url)
+        if validate_certs and ca_path:
+            _check_ca_path(ca_path)
         self._timeout = timeout
         self._verify: bool | str = (ca_path or True) if validate_certs else False
+        if not validate_certs:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._jitter = jitter
         self.budget = budget or WaitBudget(max_wait)
         self._pacer = Pacer(self.budget, jitter)
@@ -162,7 +192,7 @@ class Transport:
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
         self._session.mount(self.api_url + "/", adapter)
-        if self.api_url.startswith("http:"):
+        if urlsplit(self.api_url).scheme == "http":
             # A proxy from the environment must not see what plain HTTP carries to a loopback address.
             self._session.trust_env = False
 
@@ -201,12 +231,12 @@ class Transport:
         """
         what = f"{method} {self.api_url}{path}"
         repeated = False
-        tries = 0
+        tries = refusals = 0
         while True:
             tries += 1
             limit = 1 if fresh else _TRIES
-            trouble: HoneycombError
-            self._pacer.before(operation)
+            trouble: HoneycombError | None = None
+            sent = self._pacer.before(operation)
             headers: t.Mapping[str, str] | None = None
             try:
                 response = self._send(method, path, auth, params, body, what)
@@ -221,17 +251,29 @@ class Transport:
             else:
                 if answer.status == 429:
                     tries -= 1  # refused, so not carried out: only max_wait bounds this
-                    self._pacer.refused(operation, self._refusal_pause(headers))
+                    # At last ever more slowly, should the service say "at once" and not mean it.
+                    least = min(_LONGEST_PAUSE, 0.05 * 2 ** min(refusals, 10))
+                    refusals += 1
+                    self._pacer.refused(operation, max(least, self._refusal_pause(headers)))
                     continue
-                if answer.status not in _GATEWAY_TROUBLE or tries >= limit or not repeatable:
+                if answer.status not in _GATEWAY_TROUBLE:
+                    limit = min(limit, _TRIES_STRANGE)
+                if answer.decisive or tries >= limit or not repeatable:
                     return answer
-                trouble, repeated = AnswerLost(f"{what}: status {answer.status}"), True
+                repeated = True
             finally:
-                self._pacer.after(operation, headers)
-            if tries >= limit:
+                self._pacer.after(operation, headers, sent)
+            if trouble and tries >= limit:
                 raise trouble
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (tries - 1)) * (0.5 + self._jitter() / 2)
-            self.budget.wait(pause, f"another try of {operation} after a failed one")
+            told = parse_retry_after(headers.get("Retry-After"), self.now()) if headers is not None else None
+            try:
+                self.budget.wait(max(pause, told or 0), f"another try of {operation} after a failed one")
+            except WaitExceeded as exc:
+                if trouble is None:
+                    return answer
+                trouble.message += f" {exc.message}"
+                raise trouble from None
 
     def _refusal_pause(self, headers: t.Mapping[str, str]) -> float:
         """Seconds to hold an operation back after a 429."""
@@ -239,7 +281,7 @@ class Transport:
         if pause is None:
             told = parse_rate_limit(headers)
             pause = told.reset if told else 5.0
-        return max(pause, 0.05)
+        return pause
 
     def _send(
         self,
@@ -264,10 +306,13 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError as exc:
-            if "CERTIFICATE_VERIFY_FAILED" in str(exc) or "certificate" in str(exc).lower():
+            # Before version 2, urllib3 compared the names itself.
+            verdict = re.search(r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc))
+            if verdict:
+                reason = (verdict.group(1) or verdict.group(2)).strip()
                 raise InputError(
-                    f"{what}: the server's certificate does not verify. Check api_url, or name the certificate authority "
-                    "with ca_path; validate_certs=false is for test servers only."
+                    f"{what}: the server's certificate does not verify: {reason}. Check api_url, or name the "
+                    "certificate authority with ca_path; validate_certs=false is for test servers only."
                 ) from None
             if "WRONG_VERSION_NUMBER" in str(exc):
                 raise InputError(f"{what}: this address does not speak https. Check api_url and its port.") from None
@@ -276,23 +321,34 @@ class Transport:
             raise ServiceUnreachable(
                 f"{what}: no connection within {describe_seconds(self._timeout)}. Check api_url, the network and proxies."
             ) from None
-        except requests.exceptions.ProxyError:
-            raise ServiceUnreachable(f"{what}: the proxy did not let it through. Check the proxy variables.") from None
+        except requests.exceptions.ProxyError as exc:
+            # Some versions of urllib3 call every broken connection through a proxy so.
+            kind = ServiceUnreachable if _never_connected(exc) else AnswerLost
+            raise kind(f"{what}: the proxy did not let it through, or broke off. Check the proxy variables.") from None
         except requests.exceptions.Timeout:
             raise AnswerLost(
                 f"{what}: no answer within {describe_seconds(self._timeout)} (timeout). Run it again later, or raise timeout."
             ) from None
-        except requests.exceptions.ConnectionError as exc:
+        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as exc:
             if _never_connected(exc):
                 raise ServiceUnreachable(
                     f"{what}: nothing answers at this address. Check api_url, the network and proxies."
                 ) from None
             raise AnswerLost(f"{what}: the connection broke before the answer was complete. Run it again later.") from None
-        except (requests.exceptions.RequestException, ValueError) as exc:
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            urllib3.exceptions.LocationValueError,
+        ) as exc:
+            raise InputError(f"{what}: {type(exc).__name__}. Check api_url, and the proxy variables.") from None
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as exc:
             raise AnswerLost(f"{what}: {type(exc).__name__} while reading the answer. Run it again later.") from None
         except OSError as exc:
-            # requests reports a missing CA file so.
-            raise InputError(f"{what}: {type(exc).__name__} while preparing the request. Check ca_path.") from None
+            # requests reports a missing or unusable file with authorities so.
+            raise InputError(
+                f"{what}: the certificate authorities can't be read ({type(exc).__name__}). Check ca_path, and the variables "
+                "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+            ) from None
 
     def _read(self, response: t.Any, what: str, repeated: bool) -> Answer:
         date = parse_http_date(response.headers.get("Date"))
@@ -303,7 +359,7 @@ class Transport:
         if response.content:
             try:
                 data = json.loads(response.content)
-            except ValueError:
+            except (ValueError, RecursionError):
                 if 200 <= response.status_code < 300 and media_type.endswith("json"):
                     raise AnswerLost(f"{what}: the answer is not complete JSON. Run it again later.") from None
         return Answer(response.status_code, data, media_type, repeated)
@@ -312,9 +368,12 @@ class Transport:
 def _never_connected(exc: BaseException) -> bool:
     """Whether the connection itself could not be made, so that nothing was sent."""
     cause: t.Any = exc.args[0] if exc.args else None
-    return type(getattr(cause, "reason", cause)).__name__ in ("NewConnectionError", "NameResolutionError")
+    for inner in ("reason", "original_error"):
+        cause = getattr(cause, inner, cause)
+    never = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
+    return type(cause).__name__ in never or str(cause).startswith("Tunnel connection failed")
 
 
 def path_segment(text: str) -> str:
     """One segment of a path, whatever the user wrote."""
-    return quote(text, safe="")
+    return quote(text, safe="", errors="replace")

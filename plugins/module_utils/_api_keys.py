@@ -1,0 +1,164 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ``honeycomb_api_keys`` does, between its options and its results: one listing, one plan, writes in parallel."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ._api_key import locate, read_wanted
+from ._apply import Outcome, apply_plans, predict
+from ._errors import HoneycombError, InputError
+from ._module import Environments, HoneycombModule
+from ._plan import Plan, Wanted, check_wanted, project, unexpected
+from ._plan_set import Purge, RefusedItems, action_of, for_each, plan_keys, plan_purge
+from ._resources import ApiKey, Environment, describe_key
+from ._rotation import Marks
+
+# The service counts requests, so that more connections would only wait for each other.
+_MOST_CONNECTIONS = 16
+_DEFAULTS = ("environment", "key_type", "permissions")
+
+
+def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
+    """``honeycomb_api_keys``"""
+    params = module.params
+    if not 1 <= params["concurrency"] <= _MOST_CONNECTIONS:
+        raise InputError(f"concurrency: {params['concurrency']} is out of range; give 1 to {_MOST_CONNECTIONS}.")
+    wanted = [_read_item(params, index, item) for index, item in enumerate(params["api_keys"])]
+    try:
+        for_each(check_wanted, wanted)
+        client = module.client(connections=params["concurrency"])
+        environments = Environments(client)
+        wanted = for_each(lambda entry: locate(entry, environments), wanted)
+        purge = _read_purge(params, environments)
+        existing = client.list_keys(_only_type(wanted, purge))
+        plans = plan_keys(wanted, existing, client.transport.now())
+    except RefusedItems as exc:
+        module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
+    purges = plan_purge(purge, plans, existing) if purge else []
+    known = environments.name(
+        key.environment_id for plan in [*plans, *purges] for key in (plan.key, plan.after) if key
+    )
+
+    def carry_out(steps: t.Sequence[Plan]) -> list[Outcome]:
+        if module.check_mode:
+            return [predict(plan) for plan in steps]
+        return apply_plans(client, steps, {str(key.id) for key in existing}, params["concurrency"])
+
+    outcomes = carry_out(plans)
+    # What others may depend on goes only when all that replaces it is there.
+    if not any(outcome.error for outcome in outcomes):
+        outcomes += carry_out(purges)
+    result = _result(wanted, outcomes, known)
+    failures = [outcome.error for outcome in outcomes if outcome.error]
+    if failures:
+        result["created"] = [entry for outcome in outcomes for entry in outcome.handed_back()]
+        module.fail(_summary(wanted, outcomes, failures[0], len(purges)), **result)
+    for outcome in outcomes:
+        for attribute in unexpected(outcome.plan, outcome.key):
+            key_id = outcome.key and outcome.key.id
+            module.ansible.warn(
+                f"{outcome.plan.label}Honeycomb did not apply {attribute} of key {key_id} as it was asked to."
+            )
+    result["created"] = module.hand_back([outcome.created for outcome in outcomes if outcome.created])
+    return result
+
+
+def _read_item(params: dict[str, t.Any], index: int, item: dict[str, t.Any]) -> Wanted:
+    """One item, completed by the task's defaults."""
+    defaults = {option: params[option] for option in _DEFAULTS if item[option] is None}
+    return read_wanted({**item, **defaults}, f"api_keys[{index}]: ")
+
+
+def _read_purge(params: dict[str, t.Any], environments: Environments) -> Purge | None:
+    if params["purge"] == "none":
+        return None
+    marks = Marks(**(params["marks"] or {}))
+    marks.check()
+    return Purge(
+        action=params["purge"],
+        environment_id=environments.resolve(params["environment"]).id,
+        key_type=params["key_type"],
+        prefix=params["purge_prefix"] or "",
+        marks=marks,
+    )
+
+
+def _only_type(wanted: t.Sequence[Wanted], purge: Purge | None) -> str | None:
+    """The only type that has to be listed. An id may turn out to be a key's of either type."""
+    types = {entry.key_type if entry.id is None else None for entry in wanted}
+    if purge:
+        types.add(purge.key_type)
+    return types.pop() if len(types) == 1 else None
+
+
+def _failed_item(index: int | None, about: Wanted | ApiKey, text: str) -> dict[str, t.Any]:
+    return {"index": index, "name": about.name, "id": about.id, "msg": text}
+
+
+def _result(
+    wanted: t.Sequence[Wanted], outcomes: t.Sequence[Outcome], known: t.Mapping[str, Environment]
+) -> dict[str, t.Any]:
+    """What the task returns, but for the values of created keys. Purged keys come after the items."""
+    keys = [_key_row(entry, outcome, known) for entry, outcome in zip(wanted, outcomes)]
+    keys += [_key_row(None, outcome, known) for outcome in outcomes[len(wanted) :]]
+    failed = [
+        _failed_item(
+            index if index < len(wanted) else None,
+            outcome.plan.key or outcome.plan.after or wanted[index],
+            outcome.error.message,
+        )
+        for index, outcome in enumerate(outcomes)
+        if outcome.error
+    ]
+    befores = [outcome.plan.key for outcome in outcomes]
+    afters = [outcome.plan.key if outcome.error else outcome.key for outcome in outcomes]
+    return {
+        "changed": any(outcome.changed for outcome in outcomes),
+        "api_keys": keys,
+        "diff": {"before": _projections(befores, known), "after": _projections(afters, known)},
+        **({"failed_items": failed} if failed else {}),
+    }
+
+
+def _key_row(wanted: Wanted | None, outcome: Outcome, known: t.Mapping[str, Environment]) -> dict[str, t.Any]:
+    action = "failed" if outcome.error else action_of(outcome.plan)
+    key = outcome.key or outcome.plan.key
+    if key:
+        return {**describe_key(key, known), "action": action}
+    # Not there: what is known of it is what the item says.
+    item = wanted or Wanted("absent")
+    place = item.environment
+    return {
+        "id": item.id,
+        "name": item.name,
+        "key_type": item.key_type,
+        "environment": {part: getattr(place, part, None) for part in ("id", "name", "slug")},
+        "disabled": None,
+        "permissions": {},
+        "created_at": None,
+        "updated_at": None,
+        "action": action,
+    }
+
+
+def _projections(keys: t.Iterable[ApiKey | None], known: t.Mapping[str, Environment]) -> list[dict[str, t.Any]]:
+    found = [project(key, known) for key in keys if key]
+    return sorted(found, key=lambda entry: (entry["name"], entry["key_type"], entry["environment"]))
+
+
+def _summary(
+    wanted: t.Sequence[Wanted], outcomes: t.Sequence[Outcome], first: HoneycombError, purges: int
+) -> HoneycombError:
+    """One message for a task of which a part failed; C(failed_items) tells the rest."""
+    failed = sum(1 for outcome in outcomes if outcome.error)
+    skipped = f" Nothing was purged ({purges} due)." if purges and len(outcomes) == len(wanted) else ""
+    about = next(outcome.plan for outcome in outcomes if outcome.error)
+    first.message = (
+        f"{failed} of {len(outcomes)} keys failed, see failed_items; the others are as they should be, and what was "
+        f"created is in created.{skipped} The first failure: {about.label}{first.message}"
+    )
+    return first

@@ -1,0 +1,150 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Pure decisions about a set of keys: each item's plan is C(_plan.py)'s; here is what only a set can get wrong."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ._errors import InputError
+from ._plan import Plan, Wanted, plan_key, refuse_expired
+from ._resources import ApiKey
+from ._rotation import Marks
+
+R = t.TypeVar("R")
+
+# Messages of items in the one message of a task; the rest is in its result.
+_MOST_TOLD = 5
+
+
+class RefusedItems(InputError):
+    """Some items can't be done; nothing was written. C(refused): message by index."""
+
+    def __init__(self, refused: dict[int, str], count: int) -> None:
+        told = " ".join(list(refused.values())[:_MOST_TOLD])
+        more = f" And {len(refused) - _MOST_TOLD} more: see failed_items." if len(refused) > _MOST_TOLD else ""
+        super().__init__(f"Nothing was written: {len(refused)} of {count} items can't be done. {told}{more}")
+        self.refused = refused
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What to do about keys that are not listed. C(action): C(disable) or C(delete)."""
+
+    action: str
+    environment_id: str
+    key_type: str
+    prefix: str = ""
+    marks: Marks = Marks()
+
+
+def for_each(work: t.Callable[[Wanted], R], wanted: t.Sequence[Wanted]) -> list[R]:
+    """Call C(work) for each item.
+
+    :raises RefusedItems: with all that were refused, so that a user corrects them in one go.
+    """
+    results: list[R] = []
+    refused: dict[int, str] = {}
+    for index, entry in enumerate(wanted):
+        try:
+            results.append(work(entry))
+        except InputError as exc:
+            refused[index] = exc.message
+    if refused:
+        raise RefusedItems(refused, len(wanted))
+    return results
+
+
+def plan_keys(wanted: t.Sequence[Wanted], existing: t.Iterable[ApiKey], now: datetime) -> list[Plan]:
+    """A plan for each item.
+
+    :param existing: Every key that an item can mean.
+    :param now: The service's time.
+    :raises RefusedItems: Items that can't be done, or not together.
+    """
+    by_id: dict[t.Any, list[ApiKey]] = defaultdict(list)
+    by_name: dict[t.Any, list[ApiKey]] = defaultdict(list)
+    for key in existing:
+        by_id[key.id].append(key)
+        by_name[_place(key)].append(key)
+
+    def plan(entry: Wanted) -> Plan:
+        # Narrowed down only because each item would search thousands of keys.
+        candidates = by_name[_named(entry)] if entry.id is None else by_id[entry.id]
+        result = plan_key(entry, candidates)
+        refuse_expired(result, now)
+        return result
+
+    plans = for_each(plan, wanted)
+    _refuse_conflicts(wanted, plans)
+    return plans
+
+
+def _place(key: ApiKey) -> tuple[t.Any, ...]:
+    return (key.name, key.key_type, key.environment_id)
+
+
+def _named(wanted: Wanted) -> tuple[t.Any, ...]:
+    return (wanted.name, wanted.key_type, wanted.environment and wanted.environment.id)
+
+
+def _claims(wanted: Wanted, plan: Plan) -> dict[t.Any, str]:
+    """What an item is about: keys by their id, and names. With words for people."""
+    places = {_place(plan.after)} if plan.after else set()
+    if wanted.id is None:
+        places.add(_named(wanted))
+    ids = {wanted.id, plan.key and plan.key.id} - {None}
+    return {
+        **{key_id: f"key {key_id}" for key_id in ids},
+        **{place: f"the {place[1]} key {place[0]!r} of this environment" for place in places},
+    }
+
+
+def _refuse_conflicts(wanted: t.Sequence[Wanted], plans: t.Sequence[Plan]) -> None:
+    first: dict[t.Any, str] = {}
+    refused: dict[int, str] = {}
+    for index, (entry, plan) in enumerate(zip(wanted, plans)):
+        for claim, words in _claims(entry, plan).items():
+            if claim in first:
+                refused[index] = f"{entry.label}{words} is what {first[claim]} is about already. Keep one of the two."
+                break
+            first[claim] = entry.label.rstrip(": ")
+    if refused:
+        raise RefusedItems(refused, len(wanted))
+
+
+def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKey]) -> list[Plan]:
+    """What to do about the keys that no item mentions, oldest first.
+
+    What carries the name of an item, or a rotation's mark of it, is the rotation's to deal with and is left alone.
+    """
+    mentioned = [key for plan in plans for key in (plan.key, plan.after) if key]
+    ids = {key.id for key in mentioned}
+    names = {key.name for key in mentioned}
+
+    def not_listed(key: ApiKey) -> bool:
+        base = key.name.rpartition(" [")[0]
+        return (
+            (key.environment_id, key.key_type) == (purge.environment_id, purge.key_type)
+            and key.name.startswith(purge.prefix)
+            and key.id not in ids
+            and key.name not in names
+            and not (base in names and purge.marks.read(base, key))
+        )
+
+    found = sorted((key for key in existing if not_listed(key)), key=lambda key: key.order)
+    if purge.action == "delete":
+        return [Plan("delete", key, None) for key in found]
+    return [Plan("update", key, replace(key, disabled=True), {"disabled": True}) for key in found if not key.disabled]
+
+
+def action_of(plan: Plan) -> str:
+    """The plan's action in one word for people: an update that only switches a key is called so."""
+    if plan.action == "update" and list(plan.changes) == ["disabled"]:
+        return "disable" if plan.changes["disabled"] else "enable"
+    return plan.action

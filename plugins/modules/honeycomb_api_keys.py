@@ -1,0 +1,403 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: honeycomb_api_keys
+short_description: Manage many Honeycomb API keys in one task
+version_added: 0.1.0
+author:
+  - Contributors to the community.honeycomb collection (@ansible-collections)
+description:
+  - Brings a declared set of ingest and configuration keys about, with one listing of the team's keys and one write for
+    each key that differs. The writes run in parallel and are paced, so that the service's rate limit is not hit.
+  - Honeycomb shows the secret of a key once, in the answer that creates it. The task that creates keys returns them in
+    RV(created); no later task can. Store them right away, also when the task failed, and set C(no_log=true) on the
+    task.
+  - Items that can't be done, or not together, are refused by their index before anything is written.
+  - When the answer to a creation is lost on its way, the key it may have made is looked up and removed before another
+    try, so that one task never leaves two keys.
+extends_documentation_fragment:
+  - community.honeycomb.auth
+  - community.honeycomb.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  api_keys:
+    description:
+      - The keys. Each item takes what M(community.honeycomb.honeycomb_api_key) takes.
+      - Two items must not be about the same key, or end up with the same name in one environment and type.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      state:
+        description:
+          - With V(present) the key exists and is enabled.
+          - With V(disabled) the key exists and is disabled. It is created disabled if it does not exist, so that it can
+            be handed out ahead of time; with an O(api_keys[].id) that does not exist, the item is refused.
+          - With V(absent) the key does not exist. Deleting is immediate and final.
+        type: str
+        choices:
+          - present
+          - disabled
+          - absent
+        default: present
+      id:
+        description:
+          - The id of an existing key. It wins over O(api_keys[].name).
+        type: str
+      name:
+        description:
+          - The name of the key, 1 to 100 characters. Without O(api_keys[].id) the key is found by its name within its
+            type and environment.
+          - When more than one key has this name there, the item is refused and the ids are listed.
+          - With O(api_keys[].id), a different name renames the key; with O(api_keys[].state=absent) it has to be the
+            key's name.
+        type: str
+      key_type:
+        description:
+          - The type of the key. Needed without O(api_keys[].id), here or as O(key_type). It can't be changed later.
+        type: str
+        choices:
+          - ingest
+          - configuration
+      environment:
+        description:
+          - The id, slug or name of the environment. Needed without O(api_keys[].id), here or as O(environment). It
+            can't be changed later.
+        type: str
+      permissions:
+        description:
+          - What the key may do. Replaces O(permissions) as a whole. Without both, an existing key keeps its permissions
+            and a new one gets none.
+          - Only C(create_datasets) applies to ingest keys, and only when they are created.
+        type: dict
+        suboptions: &permissions
+          create_datasets:
+            description: Create datasets by sending to names that do not exist yet.
+            type: bool
+          send_events:
+            description: Send events.
+            type: bool
+          manage_markers:
+            description: Create, change and delete markers.
+            type: bool
+          manage_triggers:
+            description: Create, change and delete triggers.
+            type: bool
+          manage_boards:
+            description: Create, change and delete public boards.
+            type: bool
+          run_queries:
+            description: Run queries.
+            type: bool
+          manage_columns:
+            description: Create, change and delete columns and derived columns.
+            type: bool
+          manage_slos:
+            description: Create, change and delete service level objectives.
+            type: bool
+          manage_recipients:
+            description: Create, change and delete recipients.
+            type: bool
+          manage_signals:
+            description: Create, change and delete signals.
+            type: bool
+          manage_privateBoards:
+            description:
+              - Create, change and delete private boards. Not together with C(visible_team_members).
+            type: bool
+            aliases:
+              - manage_private_boards
+          read_service_maps:
+            description: Read service maps.
+            type: bool
+          visible_team_members:
+            description: Let every member of the team see the key in Honeycomb's pages.
+            type: bool
+      purge_permissions:
+        description:
+          - Whether permissions that are not listed are taken away. Has no effect where no permissions are given.
+        type: bool
+        default: true
+      time_to_live:
+        description:
+          - The time at which an ingest key expires, in RFC 3339 form. Set at creation, and not changeable later.
+          - For an existing key it is compared where Honeycomb tells it, and left alone where it does not.
+        type: str
+  environment:
+    description:
+      - The environment of items that name none, and the one in which O(purge) works. Its id, slug or name; the slug or
+        name needs a management key with the scope C(environments:read).
+    type: str
+  key_type:
+    description:
+      - The type of items that name none, and the one that O(purge) is about.
+    type: str
+    choices:
+      - ingest
+      - configuration
+  permissions:
+    description:
+      - The permissions of items that name none.
+    type: dict
+    suboptions: *permissions
+  purge:
+    description:
+      - What happens to keys of O(environment) and O(key_type) that O(api_keys) does not mention; both options are
+        needed then. V(disable) disables them, V(delete) deletes them for good.
+      - Keys of other environments and of the other type are never touched, nor are the generations of a rotated key
+        whose name is listed.
+      - It is done last, and only when all items are as declared.
+    type: str
+    choices:
+      - none
+      - disable
+      - delete
+    default: none
+  purge_prefix:
+    description:
+      - Only keys whose names start with this are purged.
+    type: str
+  marks:
+    description:
+      - The words with which M(community.honeycomb.honeycomb_api_key_rotation) marks the generations of rotated keys,
+        where they are not the usual ones, so that O(purge) recognizes them.
+    type: dict
+    suboptions:
+      pending:
+        description: The word for a key that is being rolled out.
+        type: str
+        default: pending
+      retired:
+        description: The word for a key that was replaced.
+        type: str
+        default: retired
+      restored:
+        description: The word for a key that was brought back.
+        type: str
+        default: restored
+  concurrency:
+    description:
+      - How many requests may be under way at once, from 1 to 16, each on a connection that is used again.
+    type: int
+    default: 8
+seealso:
+  - module: community.honeycomb.honeycomb_api_key
+  - module: community.honeycomb.honeycomb_api_key_info
+"""
+
+EXAMPLES = r"""
+- name: A key for each service
+  community.honeycomb.honeycomb_api_keys:
+    environment: production
+    key_type: ingest
+    permissions:
+      create_datasets: true
+    api_keys:
+      - name: checkout
+      - name: payment
+      - name: search
+        permissions: {}
+  register: service_keys
+  no_log: true
+
+- name: Store the values, which are returned only now
+  ansible.builtin.copy:
+    content: "{{ item.key }}"
+    dest: "{{ key_directory }}/{{ item.name }}.key"
+    mode: "0600"
+  loop: "{{ service_keys.created }}"
+  no_log: true
+
+- name: Keys of both types in two environments
+  community.honeycomb.honeycomb_api_keys:
+    environment: production
+    api_keys:
+      - name: deployments
+        key_type: configuration
+        permissions:
+          manage_markers: true
+      - name: checkout
+        key_type: ingest
+        permissions:
+          create_datasets: true
+      - name: checkout
+        key_type: ingest
+        environment: staging
+      - name: legacy
+        key_type: ingest
+        state: absent
+  no_log: true
+
+- name: Disable what is not listed, of the keys that this playbook names
+  community.honeycomb.honeycomb_api_keys:
+    environment: staging
+    key_type: ingest
+    purge: disable
+    purge_prefix: svc-
+    api_keys:
+      - name: svc-checkout
+      - name: svc-payment
+  no_log: true
+"""
+
+RETURN = r"""
+api_keys:
+  description:
+    - The keys as they are after the task, or would be (in check mode), in the order of O(api_keys). Purged keys follow.
+      Never holds a secret.
+    - A deleted key is described as it was. Of one that was not there, only what the item says is known, and the rest is
+      C(null).
+  returned: success, and on failure when something may have been written
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: V(none), V(create), V(update), V(enable), V(disable), V(delete), or V(failed).
+      type: str
+      sample: create
+    id:
+      description: The key's id. C(null) for a key that check mode would create.
+      type: str
+      sample: hcxik_01hqk4k20cjeh63wca8vva5stw
+    name:
+      description: The key's name.
+      type: str
+      sample: checkout
+    key_type:
+      description: V(ingest) or V(configuration).
+      type: str
+      sample: ingest
+    environment:
+      description:
+        - The key's environment. Name and slug are C(null) for a management key without the scope C(environments:read).
+      type: dict
+      contains:
+        id:
+          description: The environment's id.
+          type: str
+          sample: hcxen_01hznmeqrcq8rz533xrvtc6mk0
+        name:
+          description: The environment's name.
+          type: str
+          sample: Production
+        slug:
+          description: The environment's slug.
+          type: str
+          sample: production
+    disabled:
+      description: Whether the key is disabled.
+      type: bool
+      sample: false
+    permissions:
+      description: Every permission that this type of key can have, each true or false.
+      type: dict
+      sample: {"create_datasets": true}
+    created_at:
+      description: When the key was created. C(null) for a key that check mode would create.
+      type: str
+      sample: "2026-02-11T08:15:00Z"
+    updated_at:
+      description: When the key was changed last. C(null) for a key that check mode would create.
+      type: str
+      sample: "2026-02-11T08:15:00Z"
+created:
+  description:
+    - The keys that the task created, with their values.
+    - Holds secrets.
+  returned: success, and on failure when something may have been written
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The key's name.
+      type: str
+      sample: checkout
+    id:
+      description: The key's id.
+      type: str
+      sample: hcxik_01hqk4k20cjeh63wca8vva5stw
+    key:
+      description:
+        - The value that an application uses. For an ingest key this is its id and its secret, for a configuration key
+          the secret alone.
+      type: str
+    secret:
+      description: The raw secret of the key, as Honeycomb's API shows it.
+      type: str
+failed_items:
+  description: What could not be done, and why.
+  returned: on failure, when items are to blame
+  type: list
+  elements: dict
+  contains:
+    index:
+      description: The place in O(api_keys), from 0. C(null) for a key that was to be purged.
+      type: int
+      sample: 3
+    name:
+      description: The key's name.
+      type: str
+      sample: checkout
+    id:
+      description: The key's id, where it has one.
+      type: str
+      sample: hcxik_01hqk4k20cjeh63wca8vva5stw
+    msg:
+      description: What happened, and what to do next.
+      type: str
+error:
+  description: What the service said, about the first item that failed.
+  returned: on failure, when the service answered with an error
+  type: dict
+  contains:
+    status:
+      description: The HTTP status.
+      type: int
+      sample: 403
+    code:
+      description: The service's code for the error.
+      type: str
+    title:
+      description: The service's short text.
+      type: str
+    detail:
+      description: The service's longer text.
+      type: str
+    pointer:
+      description: The attribute, parameter or header that the error is about.
+      type: str
+"""
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api_keys import run_api_keys
+from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule, key_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation import Marks
+
+
+def main() -> None:
+    item = key_spec()
+    spec = {
+        "api_keys": {"type": "list", "elements": "dict", "options": item, "required": True, "no_log": False},
+        **{option: item[option] for option in ("environment", "key_type", "permissions")},
+        "purge": {"type": "str", "choices": ["none", "disable", "delete"], "default": "none"},
+        "purge_prefix": {"type": "str"},
+        "marks": {"type": "dict", "options": {name: {"type": "str", "default": name} for name in vars(Marks())}},
+        "concurrency": {"type": "int", "default": 8},
+    }
+    needs = [("purge", action, ["environment", "key_type"]) for action in ("disable", "delete")]
+    HoneycombModule(spec, required_if=needs).run(run_api_keys)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook of the guide about many keys, when things go wrong. test_guides.py runs it when they go well."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import requests
+
+from tools.workspace import ROOT
+
+GUIDE = ROOT / "docs" / "docsite" / "rst" / "guide_many_keys.rst"
+
+
+def playbook(folder):
+    block = re.search(r"^   # services\.yml\n((?:\n|   .*\n)+)", GUIDE.read_text(), re.MULTILINE).group(1)
+    path = folder / "services.yml"
+    path.write_text("---\n" + textwrap.dedent(block))
+    return path
+
+
+def test_twenty_services_when_a_part_fails(sim, run_playbook, tmp_path):
+    path = playbook(tmp_path)
+    # The answer to one creation is lost, and another one is refused.
+    sim.fail("createApiKey", effect="reset", after=True, nth=5)
+    sim.fail("createApiKey", status=422, shape="jsonapi", nth=9)
+    failed = run_playbook(path, verbosity=3, diff=True, expect_rc=2)
+
+    def values():
+        return {file.name: file.read_text() for file in (tmp_path / "keys").iterdir()}
+
+    def accepted(value):
+        return requests.get(f"{sim.url}/1/auth", headers={"X-Honeycomb-Team": value}, timeout=5).ok
+
+    assert values() == {key.name: key.value for key in sim.keys()}
+    assert len(sim.keys()) == 19
+    shown = failed.task("Show what failed, and why")["result"]["msg"]
+    assert len(shown) == 1 and shown[0]["name"] not in values()
+    assert not [secret for secret in sim.issued_secrets() if secret in failed.output]
+
+    done = run_playbook(path, verbosity=3, diff=True)
+    assert values() == {key.name: key.value for key in sim.keys()}
+    assert {name for name, value in values().items() if accepted(value)} == set(values()) - {"svc-shipping"}
+    assert len(values()) == 20
+    assert not [secret for secret in sim.issued_secrets() if secret in done.output]

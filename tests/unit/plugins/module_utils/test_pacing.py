@@ -1,0 +1,296 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long to wait: what the headers say, the time that may be spent, whole runs under a policy scaled down in time."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ansible_collections.community.honeycomb.plugins.module_utils._client import Client
+from ansible_collections.community.honeycomb.plugins.module_utils._errors import WaitExceeded
+from ansible_collections.community.honeycomb.plugins.module_utils._pacing import (
+    Pacer,
+    RateLimit,
+    WaitBudget,
+    parse_rate_limit,
+    parse_retry_after,
+)
+from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport
+from simulator import Simulator
+from simulator.limits import RETRY_AFTER_FORMS
+
+NOW = datetime(2026, 2, 11, 8, 15, tzinfo=timezone.utc)
+
+
+class FakeTime:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def budget(self, max_wait: float) -> WaitBudget:
+        return WaitBudget(max_wait, self.clock, self.sleep)
+
+
+@pytest.fixture
+def fake():
+    return FakeTime()
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (
+            {"RateLimit": "limit=100, remaining=80, reset=54", "RateLimit-Policy": "100;w=60"},
+            RateLimit(100, 80, 54, 60),
+        ),
+        ({"RateLimit": "limit=100,remaining=80,reset=54", "RateLimitPolicy": "100; w=60"}, RateLimit(100, 80, 54, 60)),
+        ({"RateLimit": "limit=20, remaining=0, reset=0.25", "RateLimitPolicy": "20;w=1"}, RateLimit(20, 0, 0.25, 1)),
+        ({"RateLimit": "remaining=3, reset=10"}, RateLimit(3, 3, 10, 10)),
+        ({"RateLimit": "limit=100, remaining=80"}, None),
+        ({"RateLimit": "nonsense"}, None),
+        ({}, None),
+    ],
+)
+def test_rate_limit_headers(headers, expected):
+    assert parse_rate_limit(headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("17", 17), ("0", 0), (" 0.5 ", 0.5),
+        ("Wed, 11 Feb 2026 08:15:30 GMT", 30),
+        ("2026-02-11T08:15:30Z", 30), ("2026-02-11T09:15:30.500+01:00", 30.5),
+        ("Wed, 11 Feb 2026 08:14:00 GMT", 0), ("2001-01-01T00:00:00Z", 0),
+        ("", None), (None, None), ("soon", None), ("-3", None),
+    ],
+)
+def test_retry_after(text, seconds):
+    assert parse_retry_after(text, NOW) == seconds
+
+
+# Time that may be spent
+
+
+def test_the_budget_ends(fake):
+    budget = fake.budget(10)
+    budget.wait(6, "one thing")
+    with pytest.raises(WaitExceeded, match=r"waiting 5 s for another thing.* waited 6 s .*10 s in all \(max_wait\)"):
+        budget.wait(5, "another thing")
+    budget.wait(4, "another thing")
+    assert fake.slept == [6, 4]
+    assert budget.reasons == {"one thing": 6, "another thing": 4}
+
+
+def test_expected_waits_are_counted_and_not_told(fake):
+    budget = fake.budget(10)
+    budget.wait(6, "the work itself", expected=True)
+    budget.wait(0, "nothing")
+    budget.wait(-1, "nothing")
+    assert budget.reasons == {}
+    with pytest.raises(WaitExceeded):
+        budget.wait(5, "more")
+
+
+def test_waits_at_the_same_time_count_once():
+    budget = WaitBudget(0.6)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _number: budget.wait(0.3, "the same window"), range(8)))
+    assert budget.reasons["the same window"] == pytest.approx(0.3, abs=0.2)
+
+
+# One window
+
+
+def headers(remaining, reset, limit=5, window=60):
+    told = f"limit={limit}, remaining={remaining}, reset={reset}"
+    return {"RateLimit": told, "RateLimitPolicy": f"{limit};w={window}"}
+
+
+def request(pacer, answer):
+    pacer.after("op", answer, pacer.before("op"))
+
+
+def test_waits_before_the_request_that_would_be_refused(fake):
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0.5)
+    for left in (4, 3, 2, 1, 0):
+        request(pacer, headers(left, 50))
+    assert fake.slept == []
+    request(pacer, headers(4, 60))
+    # Until the window ends, and a little longer: ``reset`` may be rounded, and others wait for the same moment.
+    assert fake.slept == [pytest.approx(51.5)]
+
+
+def test_another_operation_has_another_window(fake):
+    pacer = Pacer(fake.budget(300))
+    request(pacer, headers(0, 50))
+    pacer.before("another")
+    assert fake.slept == []
+
+
+def test_others_use_the_window_too(fake):
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    request(pacer, headers(4, 50))
+    request(pacer, headers(0, 50))
+    request(pacer, headers(4, 60))
+    assert fake.slept == [51]
+
+
+def test_an_answer_that_was_overtaken_adds_nothing(fake):
+    """Requests whose answers came first are not counted in it."""
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    request(pacer, headers(4, 60))
+    slow = pacer.before("op")
+    for left in (2, 1, 0):
+        request(pacer, headers(left, 60))
+    fake.now += 40
+    pacer.after("op", headers(3, 60), slow)
+    pacer.before("op")
+    assert len(fake.slept) == 1
+
+
+def test_no_headers_no_waiting(fake):
+    pacer = Pacer(fake.budget(300))
+    for _number in range(500):
+        request(pacer, {})
+    assert fake.slept == []
+
+
+def test_refusal_holds_back(fake):
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    sent = pacer.before("op")
+    pacer.refused("op", 7)
+    pacer.after("op", {}, sent)
+    request(pacer, {})
+    assert fake.slept == [7]
+
+
+def test_too_long_a_wait_is_an_error_at_once(fake):
+    pacer = Pacer(fake.budget(30))
+    request(pacer, headers(0, 50))
+    with pytest.raises(WaitExceeded, match="the rate limit of op"):
+        pacer.before("op")
+    assert fake.slept == []
+
+
+def test_the_first_request_of_a_window_goes_alone():
+    """Only its answer tells how many are left."""
+    pacer = Pacer(WaitBudget(30))
+    started = []
+
+    def work(number):
+        sent = pacer.before("op")
+        started.append(time.monotonic())
+        time.sleep(0.1)
+        pacer.after("op", headers(100 - number, 60, limit=200), sent)
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(work, range(5)))
+    assert started[1] - started[0] > 0.09
+    assert started[-1] - started[1] < 0.09
+
+
+# Whole runs
+
+
+def names(count):
+    return [{"name": f"svc-{number}"} for number in range(count)]
+
+
+def statuses(sim):
+    return [request.status for request in sim.requests]
+
+
+@pytest.fixture
+def api_keys(call_module):
+    def call(count, **args):
+        return call_module(
+            "honeycomb_api_keys", {"environment": "production", "key_type": "ingest", "api_keys": names(count), **args}
+        )
+
+    return call
+
+
+@pytest.fixture
+def sim():
+    """The policy of the service with a sixtieth of its time and a fifth of its requests."""
+    with Simulator(rate_limit=(20, 1.0)) as simulator:
+        yield simulator
+
+
+def test_no_refusal_in_a_run_of_three_windows(sim, api_keys):
+    result = api_keys(60)
+    assert len(result["created"]) == 60
+    assert 429 not in statuses(sim)
+
+
+def test_waits_are_told(sim, run_module):
+    sim.rate_limit = (20, 2.0)
+    args = {"environment": "production", "key_type": "ingest", "api_keys": names(30)}
+    result = run_module("honeycomb_api_keys", args)
+    assert len(result["created"]) == 30
+    assert any("the rate limit of createApiKey" in str(warning) for warning in result["warnings"])
+
+
+def test_a_wait_that_is_too_long_hands_back_what_there_is(sim, api_keys):
+    sim.rate_limit = (5, 60)
+    result = api_keys(8, max_wait=3)
+    assert result["failed"] and len(result["created"]) == 5
+    assert {entry["key"] for entry in result["created"]} == {key.value for key in sim.keys()}
+    assert len(result["failed_items"]) == 3
+    for words in ("rate limit of createApiKey", "max_wait", "3 of 8"):
+        assert words in result["msg"]
+    assert 429 not in statuses(sim)
+
+
+@pytest.mark.parametrize("form", RETRY_AFTER_FORMS)
+def test_a_window_that_somebody_else_used(form):
+    with Simulator(rate_limit=(3, 1.0), retry_after=form) as sim:
+        others, ours = (Client(Transport(sim.url), *sim.management) for _who in range(2))
+        for _number in range(3):
+            others.list_environments()
+        start = time.monotonic()
+        assert ours.list_environments()
+        # Moments have whole seconds in most forms, so that the wait may be longer than the window.
+        assert 0.2 < time.monotonic() - start < 3.5
+        assert statuses(sim).count(429) == 1
+
+
+def test_refusals_without_a_word_about_when(sim):
+    sim.rate_limit = None
+    sim.fail("listEnvironments", status=429, shape="empty", retry_after="0", times=3)
+    client = Client(Transport(sim.url), *sim.management)
+    assert len(client.list_environments()) == 2
+    sim.fail("listEnvironments", status=429, retry_after=(NOW + timedelta(days=40000)).isoformat(), times=None)
+    with pytest.raises(WaitExceeded):
+        client.list_environments()
+
+
+def test_several_processes_at_once(sim, run_module):
+    """They share the windows of one management key, and none of them gives up."""
+
+    def run(number):
+        items = [{"name": f"svc-{number}-{item}"} for item in range(15)]
+        return run_module("honeycomb_api_keys", {"environment": "production", "key_type": "ingest", "api_keys": items})
+
+    with ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(run, range(3)))
+    assert [len(result.get("created", ())) for result in results] == [15, 15, 15]
+    assert len({key.name for key in sim.keys()}) == len(sim.keys()) == 45
