@@ -43,6 +43,23 @@ def _link_working_tree() -> Path:
 # pytest-ansible takes it from here, when all conftest files are loaded.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(_link_working_tree())
 
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests recorded with ``record_property("told", ...)``, from whatever process they ran in."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    lines = [
+        value
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, value in report.user_properties
+        if name == "told"
+    ]
+    if lines:
+        terminalreporter.section("told by tests")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 # Runs a module as Ansible would, with its arguments from standard input. Since 2.19, ansible-core wants a profile too.
 MODULE_DRIVER = """
 import runpy, sys

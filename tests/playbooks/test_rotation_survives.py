@@ -12,6 +12,8 @@ import pytest
 
 # A run that fails does not have to wait long before it gives up.
 HASTY = {"HONEYCOMB_MAX_WAIT": "3"}
+# Points that the quick tests try; the slow ones try all.
+QUICK = 3
 ALWAYS = {"max_age": "0s"}
 AT_ONCE = {"max_age": "0s", "lock_time": "0s"}
 
@@ -27,29 +29,27 @@ def finish(scene, point: str) -> None:
     assert old is not None and old.disabled, f"{point}: the old key is {old}"
 
 
-def spread(points: int, quick: int, request) -> list[int]:
-    """All points in a full run, some of them, always with the last one, in a quick one."""
-    if "slow" in (request.config.getoption("-m") or "").replace("not slow", ""):
-        return list(range(1, points + 1))
-    return sorted({1 + round(number * (points - 1) / (quick - 1)) for number in range(quick)})
+def spread(points: int, most: int) -> list[int]:
+    """All points, or so many of them, the first and the last included."""
+    chosen = min(points, most)
+    return sorted({1 + round(number * (points - 1) / (chosen - 1)) for number in range(chosen)})
 
 
-def survive(new_scene, request, capsys, points: int, quick: int, kind: str, disaster) -> None:
+def survive(new_scene, tell, points: int, full: bool, kind: str, disaster) -> None:
     """Let a disaster happen at each point, and tell how many a rotation survives."""
-    chosen = spread(points, quick, request)
+    chosen = spread(points, points if full else QUICK)
     held = []
     for point in chosen:
         scene = new_scene(f"{kind.replace(' ', '-')}-{point}")
         disaster(scene, point)
         finish(scene, f"{kind} {point}")
         held.append(point)
-    with capsys.disabled():
-        print(f"\n{kind}: {len(held)} of {len(chosen)} points hold (of {points} that a rotation has)")
+    tell("told", f"{kind}: {len(held)} of {len(chosen)} points hold (of {points} that a rotation has)")
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["not carried out", "answer lost"])
 @pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "full"])
-def test_the_service_disappears_at_a_request(new_scene, sim, request, capsys, after, full):
+def test_the_service_disappears_at_a_request(new_scene, sim, record_property, after, full):
     scene = new_scene("undisturbed")
     sim.forget_requests()
     scene.rotate(variables=ALWAYS)
@@ -64,11 +64,11 @@ def test_the_service_disappears_at_a_request(new_scene, sim, request, capsys, af
         sim.clear_faults()
 
     kind = "service gone after request" if after else "service gone before request"
-    survive(new_scene, request, capsys, points, points if full else 4, kind, disaster)
+    survive(new_scene, record_property, points, full, kind, disaster)
 
 
 @pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "full"])
-def test_the_controller_is_killed_before_a_task(new_scene, request, capsys, full):
+def test_the_controller_is_killed_before_a_task(new_scene, record_property, full):
     scene = new_scene("undisturbed")
     # Some tasks, like include_tasks, give no result record, so the end is found by going there.
     result = scene.rotate(variables=ALWAYS)
@@ -79,7 +79,7 @@ def test_the_controller_is_killed_before_a_task(new_scene, request, capsys, full
         result = scene.rotate(variables=ALWAYS, env=env, expect_rc=None)
         assert result.rc == -9, f"it was not killed: {result.rc}"
 
-    survive(new_scene, request, capsys, points, points if full else 4, "killed before task", disaster)
+    survive(new_scene, record_property, points, full, "killed before task", disaster)
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])

@@ -1,0 +1,105 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every example in the documentation of every module runs as it stands, and shows no secret.
+
+A new module is found by itself. PREPARATIONS makes what its examples take for granted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import yaml
+from simulator import Simulator
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+
+
+def prepare_info(sim, _folder):
+    sim.add_key("old", "ingest", "production", created=sim.now() - timedelta(days=91))
+
+
+def prepare_auth(sim, folder):
+    (folder / "checkout.key").write_text(sim.add_key("checkout", "ingest", "production").value + "\n")
+
+
+def prepare_keys(sim, _folder):
+    sim.add_key("legacy", "ingest", "production")
+    sim.add_key("svc-forgotten", "ingest", "staging")
+
+
+def prepare_rotation(sim, _folder):
+    yesterday = sim.now() - timedelta(days=1)
+    sim.add_key("checkout", "ingest", "production", created=sim.now() - timedelta(days=31))
+    sim.add_key(
+        f"billing [retired {yesterday:%Y%m%dT%H%M%SZ} off]", "ingest", "production", disabled=True, updated=yesterday
+    )
+    sim.add_key("billing", "ingest", "production", created=yesterday)
+
+
+def prepare_environment(sim, _folder):
+    sim.add_environment("Team Sandbox")
+
+
+PREPARATIONS = {
+    "honeycomb_api_key_info": prepare_info,
+    "honeycomb_auth_info": prepare_auth,
+    "honeycomb_api_keys": prepare_keys,
+    "honeycomb_api_key_rotation": prepare_rotation,
+    "honeycomb_environment": prepare_environment,
+}
+
+
+def read_examples(module):
+    text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+    return yaml.safe_load(re.search(r'^EXAMPLES = r?"""(.*?)^"""', text, re.MULTILINE | re.DOTALL).group(1))
+
+
+def make_play(module, sim, folder):
+    """The examples of one module against a simulator of their own, with credentials for the whole action group."""
+    key_id, secret = sim.management
+    credentials = {"management_key_id": key_id, "management_key_secret": secret, "api_url": sim.url}
+    return {
+        "name": module,
+        "hosts": module,
+        "connection": "local",
+        "gather_facts": False,
+        "module_defaults": {"group/community.honeycomb.honeycomb": credentials},
+        "vars": {"ansible_python_interpreter": "{{ ansible_playbook_python }}", "key_directory": str(folder)},
+        "tasks": read_examples(module),
+    }
+
+
+def test_examples_of_modules(run_playbook, tmp_path):
+    """All in one playbook, which is quicker: a host and a simulator for each module."""
+    plays, simulators = [], {}
+    with contextlib.ExitStack() as stack:
+        for module in MODULES:
+            folder = tmp_path / f"keys-{module}"
+            folder.mkdir()
+            sim = simulators[module] = stack.enter_context(Simulator())
+            PREPARATIONS.get(module, lambda *_unused: None)(sim, folder)
+            plays.append(make_play(module, sim, folder))
+        result = run_playbook(
+            "---\n" + yaml.safe_dump(plays, sort_keys=False, width=1000),
+            inventory=",".join(MODULES) + ",",
+            verbosity=3,
+            diff=True,
+            expect_rc=None,
+            # What comes with the environment would hide what is wrong with the action group.
+            env=dict.fromkeys(simulators[MODULES[0]].environment_variables(), ""),
+        )
+        failures = {task["host"]: task["result"].get("msg") for task in result.tasks if task["status"] == "failed"}
+        assert not failures
+        assert result.rc == 0
+        done = {(task["host"], task["task"]) for task in result.tasks if task["status"] in ("ok", "changed")}
+        assert done == {(module, task["name"]) for module in MODULES for task in read_examples(module)}
+        secrets = [secret for sim in simulators.values() for secret in sim.issued_secrets()]
+        assert len(secrets) > 5
+        assert not [secret for secret in secrets if secret in result.output]

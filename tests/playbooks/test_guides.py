@@ -1,0 +1,305 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs what the README, the guides and the roles' READMEs show, as a reader would, against the simulator.
+
+A YAML block whose first line is a comment with a file name, or that has it as caption, is that file. The commands of
+console blocks are run in the order of the page, in a folder with its files: what runs in check mode may change nothing,
+and neither may a command that comes again right after itself. The other YAML blocks are tasks; those of a page are run
+in one play, at its end. What is not run is named here, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.workspace import ROOT
+
+GUIDES = "docs/docsite/rst"
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for path in [ROOT / "README.md", *ROOT.glob("roles/*/README.md"), *ROOT.glob(f"{GUIDES}/*.rst")]
+)
+
+# What the hosts of the examples have, on the one machine that plays all of them
+HOSTS = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    "key_file": "{{ playbook_dir }}/{{ inventory_hostname }}.key",
+    "reload_command": f"{shlex.quote(sys.executable)} -c pass",
+}
+PASSPHRASE = "not a real one"
+
+
+def key(name: str, environment: str = "production", key_type: str = "ingest", days: float = 100, **more: Any) -> dict:
+    return {"name": name, "environment": environment, "key_type": key_type, "days": days, **more}
+
+
+@dataclass
+class Scene:
+    """What a page takes for granted: keys in Honeycomb, and files of other pages."""
+
+    keys: list[dict] = field(default_factory=list)
+    files_of: list[str] = field(default_factory=list)
+    # Names of keys that have a successor when the page was read
+    replaced: list[str] = field(default_factory=list)
+
+
+SCENES = {
+    # The first key of these pages is created by them, and so too young to be rotated.
+    "roles/api_key_rotation/README.md": Scene(
+        [
+            key("checkout"),
+            key("web"),
+            key("billing"),
+            key("search", days=10),
+            key("deployments", key_type="configuration"),
+        ],
+        replaced=["checkout", "web", "billing", "deployments"],
+    ),
+    f"{GUIDES}/guide_rotation.rst": Scene(
+        [
+            key("checkout"),
+            key("billing"),
+            key("search", days=10),
+            key("search-staging", "staging", days=10),
+            key("deployments", key_type="configuration"),
+        ],
+        replaced=["checkout", "billing", "deployments"],
+    ),
+    f"{GUIDES}/runbook_rotation.rst": Scene(
+        [
+            key("checkout", days=10),
+            # Replaced an hour ago, and disabled: what can be restored
+            key("checkout [retired {an_hour_ago} off]", days=100, disabled=True),
+        ],
+        files_of=[f"{GUIDES}/guide_rotation.rst"],
+        replaced=["checkout"],
+    ),
+    f"{GUIDES}/guide_audit.rst": Scene([key("checkout"), key("deployments", key_type="configuration", days=1)]),
+}
+
+# Pages that another test runs, with more to look at
+ELSEWHERE = {
+    "roles/environment_provision/README.md": "test_environment_provision.py",
+    f"{GUIDES}/guide_provisioning.rst": "test_environment_provision.py",
+}
+
+# Commands that are not run, by their first word
+NOT_RUN = {
+    "export": "the test sets these variables, for the simulator",
+    "read": "asks a person for a secret",
+    "git": "would clone from the network",
+    "cd": "goes with git",
+    "make": "would run the tests in the tests; test_commands_exist looks for the targets",
+    "python3": "would install from the network",
+    "ansible-galaxy": "test_installation_from_a_clone runs these",
+}
+
+
+@dataclass
+class Block:
+    """A code block of a page."""
+
+    language: str
+    text: str
+    caption: str | None = None
+
+    @property
+    def file_name(self) -> str | None:
+        match = re.match(r"# ([\w.-]+\.yml)\n", self.text)
+        return match.group(1) if match else self.caption
+
+    @property
+    def commands(self) -> list[str]:
+        return [line[2:] for line in self.text.splitlines() if line.startswith("$ ")]
+
+
+def blocks(page: str) -> list[Block]:
+    """The code blocks of a page, in order."""
+    text = (ROOT / page).read_text()
+    if page.endswith(".md"):
+        found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        return [Block(match[1], match[2]) for match in found]
+    found = re.finditer(
+        r"^\.\. code-block:: (\w+)\n(?:   :caption: (.*)\n)?((?:\n|[ ]{3}.*\n)+)", text + "\n", re.MULTILINE
+    )
+    return [
+        Block(match[1], re.sub(r"^ {3}", "", match[3], flags=re.MULTILINE).strip("\n") + "\n", match[2])
+        for match in found
+    ]
+
+
+def yaml_blocks(page: str) -> list[Block]:
+    return [block for block in blocks(page) if block.language == "yaml"]
+
+
+def files(page: str) -> dict[str, str]:
+    """The files that a page shows, by name."""
+    return {block.file_name: block.text for block in yaml_blocks(page) if block.file_name}
+
+
+def is_playbook(text: str) -> bool:
+    content = yaml.safe_load(text)
+    return isinstance(content, list) and all("hosts" in play for play in content)
+
+
+def prepare(page: str, sim: Any, folder: Path) -> dict[str, str]:
+    """Make what a page takes for granted; return the ids of its keys by name."""
+    ids = {}
+    scene = SCENES.get(page, Scene())
+    moment = sim.now()
+    for wanted in scene.keys:
+        details = dict(wanted)
+        created = moment - timedelta(days=details.pop("days"))
+        an_hour_ago = moment - timedelta(hours=1)
+        details["name"] = details["name"].format(an_hour_ago=an_hour_ago.strftime("%Y%m%dT%H%M%SZ"))
+        updated = an_hour_ago if details.get("disabled") else created
+        ids[details["name"]] = sim.add_key(created=created, updated=updated, **details).id
+    for source in [*scene.files_of, page]:
+        for name, text in files(source).items():
+            (folder / name).write_text(text)
+    return ids
+
+
+def everything(sim: Any, folder: Path) -> tuple:
+    """What a command that changes nothing leaves as it is."""
+    keys = [(key.id, key.name, key.disabled, key.updated) for key in sim.keys()]
+    written = [(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if ".ansible" not in path.parts]
+    return sorted(keys), sim.environments, sorted(written)
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
+    program = {"ansible-playbook": ["playbook"], "ansible-doc": ["doc"]}[command[0]]
+    arguments = command[1:]
+    if "-i" in command:
+        arguments += ["--extra-vars", json.dumps(HOSTS)]
+    process = subprocess.run(
+        [sys.executable, "-m", "ansible", *program, *arguments],
+        cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+    )
+    output = process.stdout + process.stderr
+    if process.returncode:
+        pytest.fail(f"{shlex.join(command)} ended with {process.returncode}:\n{output}", pytrace=False)
+    return output
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE and yaml_blocks(page)])
+def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    ids = prepare(page, sim, folder)
+    env = {**ansible_environment, "STORE_PASSPHRASE": PASSPHRASE}
+    shown = files(page)
+    playbooks = [name for name, text in shown.items() if is_playbook(text)]
+    output = ""
+
+    started = set()
+    consoles = [block for block in blocks(page) if block.language == "console"]
+    commands = [shlex.split(command) for block in consoles for command in block.commands]
+    for before, command in zip([[], *commands], commands):
+        if command[0] in NOT_RUN:
+            continue
+        state = everything(sim, folder)
+        output += run(command, folder, env)
+        if "--check" in command or command == before:
+            assert everything(sim, folder) == state, f"{shlex.join(command)} changed something"
+        started.update(command)
+    for name in playbooks:
+        if name not in started:  # shown without the command that starts it
+            output += run(["ansible-playbook", name], folder, env)
+
+    tasks = [
+        task
+        for block in yaml_blocks(page)
+        if not block.file_name
+        for task in yaml.safe_load(block.text)
+    ]
+    if tasks:
+        play = {"name": "The tasks of the page", "hosts": "localhost", "gather_facts": False, "tasks": tasks,
+                "vars": {"store_passphrase": PASSPHRASE}}
+        (folder / "tasks-of-the-page.yml").write_text(yaml.safe_dump([play], sort_keys=False))
+        output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, env)
+
+    for name in SCENES.get(page, Scene()).replaced:
+        (current,) = sim.keys(name=name)
+        assert current.id != ids[name] and not current.disabled
+
+    leaked = [secret for secret in sim.issued_secrets() if secret in output]
+    assert not leaked, "an example shows a secret"
+
+
+def test_commands_exist():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        named = set(re.findall(r"(?:^\$ |`)make ([a-z][\w-]*)", text, re.MULTILINE))
+        assert named <= targets, f"{page} names make targets that there are not"
+
+
+def test_every_page_is_listed_and_every_link_leads_somewhere():
+    listed = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text())["sections"]
+    pages = {name for section in listed for name in section["toctree"]}
+    assert pages == {path.stem for path in (ROOT / GUIDES).glob("*.rst")}
+    for page in (page for page in PAGES if page.endswith(".md")):
+        links = re.findall(r"\]\((?!https?://)([^)]+)\)", (ROOT / page).read_text())
+        assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+
+
+def test_installation_from_a_clone(collections_path, ansible_environment, tmp_path):
+    """The commands of the README's section about it."""
+    clone = tmp_path / "clone"
+    shutil.copytree(collections_path / "ansible_collections" / "community" / "honeycomb", clone)
+    env = {**ansible_environment, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed")}
+    shown = [command for block in blocks("README.md") for command in block.commands]
+    commands = [command for command in shown if command.startswith("ansible-galaxy")]
+    assert len(commands) == 2
+    for command in commands:
+        subprocess.run(
+            [sys.executable, "-m", "ansible", "galaxy", *shlex.split(command)[1:]],
+            cwd=clone, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120,
+        )
+    assert (tmp_path / "installed/ansible_collections/community/honeycomb/plugins/modules/honeycomb_api_key.py").exists()
+
+
+def test_the_role_readmes_name_every_variable():
+    for specs in ROOT.glob("roles/*/meta/argument_specs.yml"):
+        role = specs.parents[1]
+        options = yaml.safe_load(specs.read_text())["argument_specs"]["main"]["options"]
+        readme = (role / "README.md").read_text()
+        if "## Variables" in readme:
+            missing = [name for name in options if f"`{name.removeprefix(role.name + '_')}`" not in readme]
+            assert not missing, f"{role.name}/README.md does not name {missing}"
+
+
+def quoted_messages(page: str) -> list[str]:
+    """What the tables of a page say that errors say: the first column under `It says`."""
+    text = (ROOT / page).read_text()
+    tables = re.findall(r"   \* - It says\n(.*?)(?:\n\n(?! )|\Z)", text, re.DOTALL)
+    rows = [row for table in tables for row in re.findall(r"^   \* - (``.*)$", table, re.MULTILINE)]
+    return [message for row in rows for message in re.findall(r"``(.+?)``", row)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "It says" in (ROOT / page).read_text()])
+def test_quoted_messages_exist(page):
+    sources = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "roles").rglob("*.yml")]
+    text = "\n".join(source.read_text() for source in sources)
+    text = re.sub(r'"\s*\n\s*(?:\+ )?f?"', "", text)  # strings that go on in the next line
+    text = re.sub(r"\s+", " ", text)
+    messages = quoted_messages(page)
+    assert messages
+    unknown = [part for message in messages for part in message.split("...") if part.strip() not in text]
+    assert not unknown, f"no error says this: {unknown}"
