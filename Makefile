@@ -60,3 +60,7 @@ $(VENV):
 	@echo "Installing what the tests need into .venv ..."
 	@$(VENV) -m pip install -qq --disable-pip-version-check -r tests/requirements/test.txt -r tests/requirements/lint.txt
 	@touch $@
+
+.PHONY: bench
+bench: .venv/test  ## how long provisioning many keys takes, next to other ways (make bench ARGS=--quick leaves out two slow ones)
+	@$(VENV) tests/benchmark/bench.py $(ARGS)

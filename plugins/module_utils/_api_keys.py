@@ -145,9 +145,16 @@ def _key_row(wanted: Wanted | None, outcome: Outcome, known: t.Mapping[str, Envi
     }
 
 
-def _projections(keys: t.Iterable[ApiKey | None], known: t.Mapping[str, Environment]) -> list[dict[str, t.Any]]:
+def _projections(keys: t.Iterable[ApiKey | None], known: t.Mapping[str, Environment]) -> dict[str, dict[str, t.Any]]:
+    """One side of the diff. It has to be a dict: ansible-core can't show a list."""
     found = [project(key, known) for key in keys if key]
-    return sorted(found, key=lambda entry: (entry["name"], entry["key_type"], entry["environment"]))
+    found.sort(key=lambda entry: (entry["name"], entry["key_type"], entry["environment"]))
+    shown: dict[str, dict[str, t.Any]] = {}
+    for entry in found:
+        label = f"{entry['name']} ({entry['key_type']}, {entry['environment']})"
+        # Names need not be unique where keys are given by their ids.
+        shown[label if label not in shown else f"{label} #{len(shown)}"] = entry
+    return shown
 
 
 def _summary(

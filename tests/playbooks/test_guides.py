@@ -272,7 +272,8 @@ def test_installation_from_a_clone(collections_path, ansible_environment, tmp_pa
             [sys.executable, "-m", "ansible", "galaxy", *shlex.split(command)[1:]],
             cwd=clone, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120,
         )
-    assert (tmp_path / "installed/ansible_collections/community/honeycomb/plugins/modules/honeycomb_api_key.py").exists()
+    place = tmp_path / "installed" / "ansible_collections" / "community" / "honeycomb"
+    assert (place / "plugins" / "modules" / "honeycomb_api_key.py").exists()
 
 
 def test_the_role_readmes_name_every_variable():
