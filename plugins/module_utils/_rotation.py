@@ -17,6 +17,9 @@ off        C(NAME [retired TIME off])   disabled at TIME, kept for the grace per
 restored   C(NAME [restored TIME])      brought back by an operator; left alone from then on
 =========  ===========================  =========================================================================
 
+What was never the current key, because its run did not finish, is marked C(stale) instead of C(retired). It goes the same
+way, but is not what C(restore) brings back.
+
 The rules that keep applications alive:
 
 * a retired generation is disabled only where an enabled current one exists and no rotation is unfinished;
@@ -47,32 +50,40 @@ class Marks:
     pending: str = "pending"
     retired: str = "retired"
     restored: str = "restored"
+    stale: str = "stale"
 
     def check(self) -> None:
-        words = (self.pending, self.retired, self.restored)
-        for option, word in zip(("pending", "retired", "restored"), words):
+        options = ("pending", "retired", "restored", "stale")
+        words = [getattr(self, option) for option in options]
+        for option, word in zip(options, words):
             if not re.fullmatch(_WORD, word):
                 raise InputError(f"marks.{option}: {word!r} has to be 1 to 20 letters, digits, - or _.")
-        if len(set(words)) != 3:
-            raise InputError(f"marks: the three words have to differ, but they are {', '.join(words)}.")
+        if len(set(words)) != len(words):
+            raise InputError(f"marks: the words have to differ, but they are {', '.join(words)}.")
 
     def pending_name(self, base: str) -> str:
         return f"{base} [{self.pending}]"
 
-    def retired_name(self, base: str, moment: datetime) -> str:
-        return f"{base} [{self.retired} {moment.strftime(_STAMP)}]"
+    def retired_name(self, base: str, key: ApiKey, moment: datetime) -> str:
+        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)}]"
 
-    def off_name(self, base: str, moment: datetime) -> str:
-        return f"{base} [{self.retired} {moment.strftime(_STAMP)} off]"
+    def off_name(self, base: str, key: ApiKey, moment: datetime) -> str:
+        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)} off]"
+
+    def _word(self, base: str, key: ApiKey) -> str:
+        """A key that has only been pending never was the current one."""
+        never_current = key.name == self.pending_name(base) or key.name.startswith(f"{base} [{self.stale} ")
+        return self.stale if never_current else self.retired
 
     def restored_name(self, base: str, moment: datetime) -> str:
         return f"{base} [{self.restored} {moment.strftime(_STAMP)}]"
 
     def longest_base(self) -> int:
         """How long a name may be so that every marked form of it fits."""
-        moment = datetime.fromtimestamp(0, timezone.utc)
-        forms = (self.pending_name(""), self.off_name("", moment), self.restored_name("", moment))
-        return NAME_LENGTH - max(len(form) for form in forms)
+        stamp = datetime.fromtimestamp(0, timezone.utc).strftime(_STAMP)
+        endings = [f" [{self.pending}]", f" [{self.restored} {stamp}]"]
+        endings += [f" [{word} {stamp} off]" for word in (self.retired, self.stale)]
+        return NAME_LENGTH - max(len(ending) for ending in endings)
 
     def check_base(self, base: str) -> None:
         """Refuse a name whose generations could not be named, before anything is written."""
@@ -82,7 +93,7 @@ class Marks:
                 f"name: {base!r} has {len(base)} characters; with the marks of a rotation a name may have {self.longest_base()}, "
                 f"since a key's name has at most {NAME_LENGTH}. Rename the key, or choose shorter marks."
             )
-        if re.search(rf" \[({self.pending}|({self.retired}|{self.restored}) \d{{8}}T\d{{6}}Z( off)?)\]$", base):
+        if re.search(rf" \[({self.pending}|({self.retired}|{self.stale}|{self.restored}) \d{{8}}T\d{{6}}Z( off)?)\]$", base):
             raise InputError(f"name: {base!r} ends with a mark of a rotation. Give the name without it.")
 
     def read(self, base: str, key: ApiKey) -> Generation | None:
@@ -94,7 +105,7 @@ class Marks:
         if not key.name.startswith(f"{base} ["):
             return None
         match = re.fullmatch(
-            rf"\[({re.escape(self.retired)}|{re.escape(self.restored)}) (\d{{8}}T\d{{6}}Z)( off)?\]", key.name[len(base) + 1 :]
+            rf"\[({self.retired}|{self.stale}|{self.restored}) (\d{{8}}T\d{{6}}Z)( off)?\]", key.name[len(base) + 1 :]
         )
         if not match:
             return None
@@ -108,17 +119,22 @@ class Marks:
         if key.disabled:
             # However it was disabled, the later of mark and last change is when, at the latest.
             changed = parse_timestamp(key.updated_at)
-            return Generation("off", key, max(since, changed) if changed else since)
-        return Generation("restored" if off else "retired", key, since)
+            return Generation("off", key, max(since, changed) if changed else since, word == self.stale)
+        return Generation("restored" if off else "retired", key, since, word == self.stale)
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One key of a rotation. C(since): since when it has been what it is, where its name tells."""
+    """One key of a rotation.
+
+    :param since: Since when it has been what it is, where its name tells.
+    :param stale: It never was the current key.
+    """
 
     kind: str
     key: ApiKey
     since: datetime | None
+    stale: bool = False
 
     @property
     def enabled(self) -> bool:
@@ -175,7 +191,7 @@ class Assessment:
         return found[0] if len(found) == 1 else None
 
     @property
-    def stale(self) -> list[Generation]:
+    def unfinished(self) -> list[Generation]:
         """Pending generations of runs that did not finish."""
         return self.of("pending")
 
@@ -206,7 +222,7 @@ def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy
     steps = _clean_up(state, now, marks)
     upcoming = []
     current = state.current
-    if current is not None and not any(entry.enabled for entry in state.stale):
+    if current is not None and not any(entry.enabled for entry in state.unfinished):
         retire_steps, upcoming = _retire(state, now, policy, marks)
         steps += retire_steps
         created = parse_timestamp(current.key.created_at)
@@ -229,7 +245,7 @@ def _why_blocked(state: Assessment, now: datetime, policy: Policy) -> str | None
     if len(current) > 1:
         ids = ", ".join(str(entry.key.id) for entry in current)
         return f"{len(current)} keys are called {state.base!r}: {ids}. Rename or delete all but the one in use."
-    for entry in state.stale:
+    for entry in state.unfinished:
         created = parse_timestamp(entry.key.created_at)
         if created is None or now - created < policy.lock_time:
             age = describe_seconds(max(0.0, (now - created).total_seconds())) if created else "an unknown time"
@@ -254,11 +270,13 @@ def _why_blocked(state: Assessment, now: datetime, policy: Policy) -> str | None
 
 def _resume(state: Assessment, now: datetime, marks: Marks) -> Step | None:
     """The second rename of a promotion whose first one was done: there is no current key, because it was just retired."""
-    ready = [entry for entry in state.stale if entry.enabled]
+    ready = [entry for entry in state.unfinished if entry.enabled]
     if state.of("current") or len(ready) != 1:
         return None
     created = parse_timestamp(ready[0].key.created_at)
-    replaced = [entry for entry in state.of("retired") if created and entry.since and entry.since >= created]
+    replaced = [
+        entry for entry in state.of("retired") if not entry.stale and created and entry.since and entry.since >= created
+    ]
     if not replaced:
         return None
     return Step("update", ready[0].key, {"name": state.base}, "finish the promotion of an earlier run")
@@ -268,7 +286,7 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
     current = state.current
     if current is None:
         return True, "there is no current key any more"
-    if any(entry.enabled for entry in state.stale):
+    if any(entry.enabled for entry in state.unfinished):
         return True, "an earlier rotation was not finished"
     if policy.force:
         return True, "forced"
@@ -284,14 +302,14 @@ def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
     """Leftovers of runs that died before their key went live: nobody can be using them."""
     return [
         shelve(state.base, entry.key, now, marks, "a leftover of a run that did not finish; never enabled")
-        for entry in state.stale
+        for entry in state.unfinished
         if not entry.enabled
     ]
 
 
 def shelve(base: str, key: ApiKey, now: datetime, marks: Marks, why: str) -> Step:
     """Mark a key as disabled by the rotation, and make it so. Its grace period begins now."""
-    return Step("update", key, {"name": marks.off_name(base, now), "disabled": True}, why)
+    return Step("update", key, {"name": marks.off_name(base, key, now), "disabled": True}, why)
 
 
 def _retire(
@@ -347,11 +365,11 @@ def plan_promotion(
     steps: list[Step] = []
     for key in found.values():
         if key is not None and key.id not in (new_id, old_id) and key.name == marks.pending_name(base):
-            name = marks.off_name(base, now) if key.disabled else marks.retired_name(base, now)
+            name = marks.off_name(base, key, now) if key.disabled else marks.retired_name(base, key, now)
             steps.append(Step("update", key, {"name": name}, "a leftover of a run that did not finish"))
     if old is not None:
         if old.name == base:
-            steps.append(Step("update", old, {"name": marks.retired_name(base, now)}, f"replaced by {new_id}"))
+            steps.append(Step("update", old, {"name": marks.retired_name(base, old, now)}, f"replaced by {new_id}"))
         elif not (generation := marks.read(base, old)) or generation.kind not in ("retired", "off"):
             raise InputError(
                 f"key {old.id}, which {new_id} replaces, was renamed to {old.name!r} meanwhile. Nothing was promoted; "
@@ -369,8 +387,8 @@ def plan_restore(state: Assessment, now: datetime, marks: Marks, key_id: str | N
     :raises InputError: There is none.
     """
     candidates = [entry for entry in state.generations if entry.kind in ("off", "retired", "restored")]
-    if key_id:
-        candidates = [entry for entry in candidates if entry.key.id == key_id]
+    # Unless it is asked for by its id, what never was the current key is of no use to a forgotten consumer.
+    candidates = [entry for entry in candidates if (entry.key.id == key_id if key_id else not entry.stale)]
     if not candidates:
         there = ", ".join(f"{entry.key.id} ({entry.key.name})" for entry in state.generations) or "none"
         raise InputError(
@@ -389,7 +407,7 @@ def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
     if state.current is None or not state.current.enabled:
         raise InputError(f"there is no enabled current key called {state.base!r}: nothing that is restored may be retired.")
     return [
-        Step("update", entry.key, {"name": marks.retired_name(state.base, now)}, "let go by an operator")
+        Step("update", entry.key, {"name": marks.retired_name(state.base, entry.key, now)}, "let go by an operator")
         for entry in state.of("restored")
         if entry.enabled
     ]

@@ -76,4 +76,4 @@ def describe_seconds(seconds: float) -> str:
         if whole >= size:
             rest = whole % size // smaller
             return f"{whole // size} {unit}" + (f" {rest} {small_unit}" if rest else "")
-    return f"{whole} s" if whole >= 1 or not seconds else f"{seconds:.1f} s"
+    return f"{whole} s" if whole >= 1 or seconds < 0.05 else f"{seconds:.1f} s"

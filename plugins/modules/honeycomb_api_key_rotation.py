@@ -209,6 +209,10 @@ options:
         description: Marks a key that was brought back.
         type: str
         default: restored
+      stale:
+        description: Marks a key of a run that did not finish, which never was the current one.
+        type: str
+        default: stale
 seealso:
   - module: community.honeycomb.honeycomb_api_key
 """
@@ -387,7 +391,7 @@ def main() -> None:
         "key": {"type": "str", "no_log": True},
         **carried,
     }
-    marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored")}
+    marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored", "stale")}
     spec = {
         "phase": {
             "type": "str",

@@ -187,6 +187,10 @@ options:
         description: The word for a key that was brought back.
         type: str
         default: restored
+      stale:
+        description: Marks a key of a run that did not finish.
+        type: str
+        default: stale
   concurrency:
     description:
       - How many requests may be under way at once, from 1 to 16, each on a connection that is used again.

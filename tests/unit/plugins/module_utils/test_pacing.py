@@ -153,6 +153,18 @@ def test_others_use_the_window_too(fake):
     assert fake.slept == [51]
 
 
+def test_requests_under_way_are_counted(fake):
+    """The answer to the first of a new window cannot know of those that were sent after it."""
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    request(pacer, headers(4, 60))
+    sent = [pacer.before("op") for _number in range(4)]
+    fake.now += 59
+    pacer.after("op", headers(4, 60), fake.now)
+    for _number in range(2):
+        pacer.before("op")
+    assert len(sent) == 4 and len(fake.slept) == 1
+
+
 def test_an_answer_that_was_overtaken_adds_nothing(fake):
     """Requests whose answers came first are not counted in it."""
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)

@@ -126,7 +126,7 @@ class Service:
 
     def _delete(self, key_id: str) -> bool:
         key = self.keys.pop(key_id)
-        assert key.name.startswith("checkout [retired "), f"P4: {key} was deleted without a mark"
+        assert key.name.startswith(("checkout [retired ", "checkout [stale ")), f"P4: {key} was deleted without a mark"
         assert key.disabled, f"P4: {key} was deleted while enabled"
         age = self.time - self.disabled_since[key_id]
         assert age >= GRACE - timedelta(seconds=1), f"P4: {key} was deleted after {age}"
@@ -355,6 +355,19 @@ def test_a_key_enabled_by_hand_is_left_alone():
     assert "was enabled by hand" in assess("checkout", listing, service.time, Policy(), MARKS).findings[0]
 
 
+def test_restore_brings_back_what_was_in_use_not_what_a_run_left_behind():
+    service = Service()
+    run(service, reached=1, force=True)  # its key is on one consumer
+    run(service, reached=0, force=True)
+    run(service, force=True)
+    assert len(service.enabled()) == 1
+
+    rotation(service).restore()
+
+    assert "hcxik_001" in service.enabled()
+    assert len(service.enabled()) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "disabled", "kind"),
     [
@@ -367,6 +380,8 @@ def test_a_key_enabled_by_hand_is_left_alone():
         ("checkout [restored 20260101T000000Z]", False, "restored"),
         ("checkout [retired 20261301T000000Z]", False, None),
         ("checkout [retired]", False, None),
+        ("checkout [stale 20260101T000000Z]", False, "retired"),
+        ("checkout [stale 20260101T000000Z off]", True, "off"),
         ("checkout 2", False, None),
         ("checkout2 [pending]", True, None),
         ("Checkout", False, None),
@@ -381,7 +396,7 @@ def test_generations_are_told_by_their_names(name, disabled, kind):
 def test_the_longest_name_has_room_for_every_mark():
     base = "n" * MARKS.longest_base()
     MARKS.check_base(base)
-    assert len(MARKS.off_name(base, START)) == 100
+    assert len(MARKS.off_name(base, ApiKey("id", base, "ingest", "env", False), START)) == 100
     with pytest.raises(InputError, match="70 characters"):
         MARKS.check_base(base + "n")
 

@@ -187,6 +187,12 @@ def test_purge_spares_what_an_id_or_a_new_name_mentions(sim, api_keys):
     assert actions(result) == {"c": "update", "b": "disable"}
 
 
+def test_purge_spares_others_of_a_listed_name(sim, api_keys):
+    """Which of two keys of one name is meant is not for a purge to decide."""
+    first, _second = sim.add_keys(2, name="a", environment="production")
+    assert not api_keys([{"id": first.id}], purge="delete")["changed"]
+
+
 def test_nothing_is_purged_when_an_item_failed(sim, api_keys):
     old = sim.add_key(name="old", environment="production")
     sim.fail("createApiKey", status=422)
