@@ -9,7 +9,8 @@ from __future__ import annotations
 import typing as t
 
 from ._api_key import locate, read_wanted
-from ._apply import Outcome, apply_plans, predict
+from ._apply import Outcome, apply_plans, in_parallel, predict
+from ._client import Client
 from ._errors import HoneycombError, InputError
 from ._module import Environments, HoneycombModule
 from ._plan import Plan, Wanted, check_wanted, project, unexpected
@@ -32,9 +33,9 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
         for_each(check_wanted, wanted)
         client = module.client(connections=params["concurrency"])
         environments = Environments(client)
+        existing = _look(params, wanted, client, environments)
         wanted = for_each(lambda entry: locate(entry, environments), wanted)
         purge = _read_purge(params, environments)
-        existing = client.list_keys(_only_type(wanted, purge))
         plans = plan_keys(wanted, existing, client.transport.now())
     except RefusedItems as exc:
         module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
@@ -87,12 +88,17 @@ def _read_purge(params: dict[str, t.Any], environments: Environments) -> Purge |
     )
 
 
-def _only_type(wanted: t.Sequence[Wanted], purge: Purge | None) -> str | None:
-    """The only type that has to be listed. An id may turn out to be a key's of either type."""
+def _look(
+    params: dict[str, t.Any], wanted: t.Sequence[Wanted], client: Client, environments: Environments
+) -> list[ApiKey]:
+    """The team's keys, of one type where that is enough. The environments are looked at meanwhile."""
+    # An id may turn out to be a key's of either type.
     types = {entry.key_type if entry.id is None else None for entry in wanted}
-    if purge:
-        types.add(purge.key_type)
-    return types.pop() if len(types) == 1 else None
+    if params["purge"] != "none":
+        types.add(params["key_type"])
+    only = types.pop() if len(types) == 1 else None
+    reads: list[t.Callable[[], t.Any]] = [lambda: client.list_keys(only), environments.look]
+    return in_parallel(lambda read: read(), reads, params["concurrency"])[0]
 
 
 def _failed_item(index: int | None, about: Wanted | ApiKey, text: str) -> dict[str, t.Any]:

@@ -221,13 +221,17 @@ class Environments:
                 raise
             return self.known.setdefault(wanted, Environment(wanted))
 
+    def look(self) -> None:
+        """Learn of all of them, as far as the management key may know them."""
+        try:
+            self._load()
+        except Forbidden:
+            pass
+
     def name(self, ids: t.Iterable[str]) -> dict[str, Environment]:
         """Names for ids, as far as the management key may know them."""
         if not set(ids) <= set(self.known):
-            try:
-                self._load()
-            except Forbidden:
-                pass
+            self.look()
         return self.known
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import importlib
 import io
@@ -18,12 +17,13 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
-from urllib.parse import quote
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from hypothesis import HealthCheck, settings
+
+from tools.leaks import leaked
 
 # The same examples everywhere, on machines of any speed, and no files left behind.
 settings.register_profile(
@@ -40,26 +40,10 @@ class Result(dict):
     output: str
 
 
-def _forms(secret: str) -> set[str]:
-    """A secret as it may turn up: plain, in an address, and inside of base64 at each of its three alignments."""
-    forms = {secret, quote(secret, safe="")}
-    for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + secret.encode()).decode().rstrip("=")
-        # The characters at both ends depend on their neighbours too.
-        forms.add(encoded[(0, 2, 3)[offset] : -1])
-    return forms
-
-
 @pytest.fixture
 def leaks() -> Callable[..., list[str]]:
-    """Tell which secrets of a simulator stand in a text, apart from those that are ``allowed``."""
-
-    def search(sim: Any, text: str, allowed: tuple[str, ...] | list[str] = ()) -> list[str]:
-        secrets = [secret for secret in sim.issued_secrets() if not any(secret in given for given in allowed)]
-        assert len(secrets) > 0
-        return [secret for secret in secrets if any(form in text for form in _forms(secret))]
-
-    return search
+    """See ``tools.leaks.leaked``."""
+    return leaked
 
 
 @pytest.fixture
