@@ -248,7 +248,7 @@ def main() -> int:
             grow(bench, options.count, [100, 1000, 10000]),
             limited(bench, 3 * options.count, 2.0),
         ]
-    print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met on this machine, as it is busy now.")
+    print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met. Is the machine busy?")
     return 0
 
 

@@ -19,7 +19,7 @@ import urllib3
 from ansible_collections.community.honeycomb.plugins.module_utils import _create
 from ansible_collections.community.honeycomb.plugins.module_utils._apply import apply_plans
 from ansible_collections.community.honeycomb.plugins.module_utils._client import Client, check_value
-from ansible_collections.community.honeycomb.plugins.module_utils._errors import AnswerLost, HoneycombError
+from ansible_collections.community.honeycomb.plugins.module_utils._errors import HoneycombError
 from ansible_collections.community.honeycomb.plugins.module_utils._plan import Plan
 from ansible_collections.community.honeycomb.plugins.module_utils._resources import ApiKey
 from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport, _never_connected
