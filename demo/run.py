@@ -80,13 +80,14 @@ def demo(work: Path) -> bool:
 
     with Simulator() as sim:
         sim.add_environment(ENVIRONMENT)
-        old = sim.add_key(name=NAME, key_type="ingest", environment=ENVIRONMENT,
-                          permissions={"create_datasets": True})
+        old = sim.add_key(name=NAME, key_type="ingest", environment=ENVIRONMENT, permissions={"create_datasets": True})
         key_file, status_file = work / "key", work / "sender.status"
         key_file.touch(mode=0o600)
         key_file.write_text(old.value)
         env = clean_environment(
-            work, ANSIBLE_COLLECTIONS_PATH=str(collections), ANSIBLE_DISPLAY_SKIPPED_HOSTS="False",
+            work,
+            ANSIBLE_COLLECTIONS_PATH=str(collections),
+            ANSIBLE_DISPLAY_SKIPPED_HOSTS="False",
             **sim.environment_variables(),
         )
 
@@ -119,17 +120,27 @@ def summary(sim: Simulator, old_id: str, before: str, after: str, ran: bool) -> 
         state = f"disabled; a run after {old.updated + GRACE:%Y-%m-%d %H:%M} UTC deletes it"
     else:
         state = "still enabled"
-    say("\n".join([
-        "",
-        "Summary",
-        f"  key in use before   {before}   {events(before)} events accepted",
-        f"  key in use after    {after}   {events(after)} events accepted",
-        f"  events              {sim.accepted} accepted, {sim.refused} refused",
-        f"  old key             {state}",
-    ]))
+    say(
+        "\n".join(
+            [
+                "",
+                "Summary",
+                f"  key in use before   {before}   {events(before)} events accepted",
+                f"  key in use after    {after}   {events(after)} events accepted",
+                f"  events              {sim.accepted} accepted, {sim.refused} refused",
+                f"  old key             {state}",
+            ]
+        )
+    )
     good = (
-        ran and before == old_id and after != old_id and [key.id for key in current] == [after]
-        and old is not None and old.disabled and events(after) > 0 and sim.refused == 0
+        ran
+        and before == old_id
+        and after != old_id
+        and [key.id for key in current] == [after]
+        and old is not None
+        and old.disabled
+        and events(after) > 0
+        and sim.refused == 0
     )
     say("The key was rotated without an outage." if good else "This is not how it should have ended: see above.")
     return good

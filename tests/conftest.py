@@ -158,7 +158,11 @@ def run_module(
             [sys.executable, "-c", MODULE_DRIVER, name],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
             env={**ansible_environment, "PYTHONPATH": str(collections_path), **(env or {})},
-            cwd=tmp_path, capture_output=True, text=True, timeout=timeout, check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         try:
             result = ModuleResult(json.loads(process.stdout))
@@ -215,7 +219,12 @@ def run_playbook(ansible_environment: dict[str, str], tmp_path: Path) -> Callabl
                 "HONEYCOMB_TEST_RECORD": str(record),
                 **(env or {}),
             },
-            cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
         records = [json.loads(line) for line in record.read_text().splitlines()]
         stats = [line["stats"] for line in records if "stats" in line]

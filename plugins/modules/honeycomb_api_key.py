@@ -277,8 +277,9 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._api_key import run_api_key
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule, key_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.api_key import run_api_key
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
 
 
 def main() -> None:

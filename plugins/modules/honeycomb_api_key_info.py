@@ -172,9 +172,9 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._api_key import run_api_key_info
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import KEY_TYPES
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import KEY_TYPES
+from ansible_collections.community.honeycomb.plugins.module_utils._module.api_key_info import run_api_key_info
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 
 
 def main() -> None:

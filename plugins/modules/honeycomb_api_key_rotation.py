@@ -361,9 +361,9 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import KEY_TYPES
-from ansible_collections.community.honeycomb.plugins.module_utils._rotate import run_rotation
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import KEY_TYPES
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
 
 
 def main() -> None:

@@ -384,9 +384,10 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._api_keys import run_api_keys
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule, key_spec
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import Marks
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
+from ansible_collections.community.honeycomb.plugins.module_utils._module.api_keys import run_api_keys
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
 
 
 def main() -> None:

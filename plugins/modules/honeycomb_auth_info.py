@@ -140,8 +140,8 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._api_key import run_auth_info
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.auth_info import run_auth_info
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 
 
 def main() -> None:

@@ -219,9 +219,9 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._environment import run_environment
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import COLORS
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import COLORS
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.environment import run_environment
 
 
 def main() -> None:

@@ -103,8 +103,8 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._environment import run_environment_info
-from ansible_collections.community.honeycomb.plugins.module_utils._module import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.environment_info import run_environment_info
 
 
 def main() -> None:

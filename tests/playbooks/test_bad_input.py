@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import yaml
+
 from simulator import Simulator
 
 KEY, INFO = "community.honeycomb.honeycomb_api_key", "community.honeycomb.honeycomb_api_key_info"

@@ -86,7 +86,9 @@ def test_from_nothing_to_an_added_service(scene):
     # The folder, the environment and the keys
     assert before.stats["localhost"]["changed"] == 3
     assert before.task("Say which keys the new environment would get")["result"]["msg"] == [
-        "checkout", "search", "deployments",
+        "checkout",
+        "search",
+        "deployments",
     ]
 
     # Nothing secret may be left in variables either.

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import yaml
+
 from simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]

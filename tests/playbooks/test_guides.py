@@ -189,7 +189,13 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
         arguments += ["--extra-vars", json.dumps(HOSTS)]
     process = subprocess.run(
         [sys.executable, "-m", "ansible", *program, *arguments],
-        cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     output = process.stdout + process.stderr
     if process.returncode:
@@ -222,15 +228,15 @@ def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
         if name not in started:  # shown without the command that starts it
             output += run(["ansible-playbook", name], folder, env)
 
-    tasks = [
-        task
-        for block in yaml_blocks(page)
-        if not block.file_name
-        for task in yaml.safe_load(block.text)
-    ]
+    tasks = [task for block in yaml_blocks(page) if not block.file_name for task in yaml.safe_load(block.text)]
     if tasks:
-        play = {"name": "The tasks of the page", "hosts": "localhost", "gather_facts": False, "tasks": tasks,
-                "vars": {"store_passphrase": PASSPHRASE}}
+        play = {
+            "name": "The tasks of the page",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "tasks": tasks,
+            "vars": {"store_passphrase": PASSPHRASE},
+        }
         (folder / "tasks-of-the-page.yml").write_text(yaml.safe_dump([play], sort_keys=False))
         output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, env)
 
@@ -270,7 +276,12 @@ def test_installation_from_a_clone(collections_path, ansible_environment, tmp_pa
     for command in commands:
         subprocess.run(
             [sys.executable, "-m", "ansible", "galaxy", *shlex.split(command)[1:]],
-            cwd=clone, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120,
+            cwd=clone,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=120,
         )
     place = tmp_path / "installed" / "ansible_collections" / "community" / "honeycomb"
     assert (place / "plugins" / "modules" / "honeycomb_api_key.py").exists()

@@ -27,7 +27,9 @@ DEPLOY = """---
 
 
 def listings(sim) -> int:
-    return len([entry for entry in sim.requests if entry.operation == "listApiKeys" and "page[after]" not in entry.query])
+    return len(
+        [entry for entry in sim.requests if entry.operation == "listApiKeys" and "page[after]" not in entry.query]
+    )
 
 
 def test_many_keys_are_rotated_in_one_run_each_by_its_own_rules(scene):
@@ -183,7 +185,13 @@ def test_a_telemetry_sdk_sends_all_along_and_nothing_is_refused(scene, tmp_path,
     sleep: 1
 """
     )
-    command = [sys.executable, str(ROOT / "demo" / "sender.py"), sim.url, str(Path(scene.folder, "localhost.key")), str(status)]
+    command = [
+        sys.executable,
+        str(ROOT / "demo" / "sender.py"),
+        sim.url,
+        str(Path(scene.folder, "localhost.key")),
+        str(status),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, env=clean_environment(tmp_path)) as sender:
         try:
             scene.rotate(variables={**ALWAYS, "overlap": overlap})

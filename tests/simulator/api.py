@@ -241,9 +241,7 @@ class Api:
                 },
                 "relationships": {"team": {"data": {"id": self.store.team_id, "type": "teams"}}},
             },
-            "included": [
-                {"id": self.store.team_id, "type": "teams", "attributes": {"name": TEAM_NAME, "slug": TEAM}}
-            ],
+            "included": [{"id": self.store.team_id, "type": "teams", "attributes": {"name": TEAM_NAME, "slug": TEAM}}],
         }
         return answer(200, body, JSONAPI)
 
@@ -307,9 +305,7 @@ class Api:
             environment = self._related_environment(data)
         except Invalid as wrong:
             raise self._refuse_key_body(wrong) from None
-        key = self.store.add_key(
-            name, key_type, environment, bool(disabled), permissions, time_to_live=time_to_live
-        )
+        key = self.store.add_key(name, key_type, environment, bool(disabled), permissions, time_to_live=time_to_live)
         return answer(201, {"data": self._show_key(key, secret=True)}, JSONAPI)
 
     def _time_to_live(self, attributes: dict, key_type: str) -> datetime | None:
@@ -427,9 +423,7 @@ class Api:
             _fixed(attributes, (*place, "name"), (*place, "slug"))
             changes = self._looks(attributes)
             settings = _member(attributes, (*place, "settings"), dict, "an object", required=False) or {}
-            protected = _member(
-                settings, (*place, "settings", "delete_protected"), bool, "a boolean", required=False
-            )
+            protected = _member(settings, (*place, "settings", "delete_protected"), bool, "a boolean", required=False)
         except Invalid as wrong:
             raise self._refuse_environment_body(wrong) from None
         if protected is not None:

@@ -100,9 +100,7 @@ class Store:
         unknown = set(scopes) - set(records.SCOPES)
         if unknown:
             raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
-        key = ManagementKey(
-            self.new_id("mk"), records.ingest_secret(), name, tuple(scopes), self.clock.now(), disabled
-        )
+        key = ManagementKey(self.new_id("mk"), records.ingest_secret(), name, tuple(scopes), self.clock.now(), disabled)
         with self.lock:
             self.management[key.id] = key
             self._issued.append(key.secret)

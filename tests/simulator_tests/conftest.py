@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 import requests
+
 from simulator import Simulator
 
 JSONAPI = "application/vnd.api+json"
@@ -26,9 +27,7 @@ class Client:
         """`path` is taken from the team on, unless it begins with a slash."""
         if not path.startswith("/"):
             path = f"/2/teams/{self.simulator.team}/{path}"
-        return self.session.request(
-            method, self.simulator.url + path, timeout=10, allow_redirects=False, **arguments
-        )
+        return self.session.request(method, self.simulator.url + path, timeout=10, allow_redirects=False, **arguments)
 
     def send(self, method: str, path: str, data: object) -> requests.Response:
         """A JSON:API document."""

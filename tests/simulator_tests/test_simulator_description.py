@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
 from simulator import Simulator
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "reference" / "honeycomb-openapi-key-management.yaml"

@@ -15,8 +15,9 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 import requests
-from simulator import Simulator
 from werkzeug.serving import make_ssl_devcert
+
+from simulator import Simulator
 
 
 def rate(response):

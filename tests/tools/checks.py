@@ -22,14 +22,22 @@ from xml.etree import ElementTree
 
 import ansible_test
 import pip
-
 from workspace import CACHE, ROOT, build, clean_environment, stage
 
 TOOLS = Path(sys.executable).parent
 PYTHON_VERSION = "%d.%d" % sys.version_info[:2]
 # Top-level names that belong to the project, not to the collection that users install
 NOT_SHIPPED = {
-    ".ansible", ".cache", ".ci", ".git", ".venv", "Makefile", "collections", "demo", "pyproject.toml", "tests",
+    ".ansible",
+    ".cache",
+    ".ci",
+    ".git",
+    ".venv",
+    "Makefile",
+    "collections",
+    "demo",
+    "pyproject.toml",
+    "tests",
 }
 
 Counts = dict[str, int]
@@ -86,8 +94,10 @@ class Checks:
             shipped = {name.split("/")[0] for name in archive.getnames()}
         stowaways = sorted(shipped & NOT_SHIPPED)
         if stowaways:
-            print(f"The built collection holds what belongs to the project only: {', '.join(stowaways)}."
-                  " Add it to build_ignore in galaxy.yml.")
+            print(
+                f"The built collection holds what belongs to the project only: {', '.join(stowaways)}."
+                " Add it to build_ignore in galaxy.yml."
+            )
             return {"passed": 0, "failed": 1}
         return self.run(sys.executable, "-m", "galaxy_importer.main", tarball, cwd=self.work)
 
@@ -105,13 +115,15 @@ class Checks:
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(Path(pip.__file__).parent)
-        script = "\n".join([
-            "import sys",
-            f"sys.path.insert(0, {str(link.parent)!r})",
-            "from pip._internal.cli.main import main",
-            "unknown = ('--no-setuptools', '--no-wheel')",
-            "sys.exit(main(['install', *(option for option in sys.argv[1:] if option not in unknown)]))",
-        ])
+        script = "\n".join(
+            [
+                "import sys",
+                f"sys.path.insert(0, {str(link.parent)!r})",
+                "from pip._internal.cli.main import main",
+                "unknown = ('--no-setuptools', '--no-wheel')",
+                "sys.exit(main(['install', *(option for option in sys.argv[1:] if option not in unknown)]))",
+            ]
+        )
         quiet = self.home / ".config" / "pip" / "pip.conf"
         quiet.parent.mkdir(parents=True, exist_ok=True)
         quiet.write_text("[global]\nquiet = 1\n")

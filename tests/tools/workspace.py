@@ -46,7 +46,9 @@ def stage(collections: Path) -> Path:
     place = collections / "ansible_collections" / "community" / "honeycomb"
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, stdout=subprocess.PIPE,
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.PIPE,
     ).stdout.decode()
     for name in filter(None, listing.split("\0")):
         if os.path.lexists(ROOT / name):  # deleted, and the deletion not committed yet
@@ -59,7 +61,9 @@ def build(source: Path, destination: Path) -> Path:
     """Build the collection at ``source`` as a user gets it from Galaxy; return the tarball below ``destination``."""
     subprocess.run(
         [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", destination, source],
-        check=True, env=clean_environment(destination), stdout=subprocess.DEVNULL,
+        check=True,
+        env=clean_environment(destination),
+        stdout=subprocess.DEVNULL,
     )
     (tarball,) = destination.glob("*.tar.gz")
     return tarball
@@ -70,6 +74,7 @@ def install(tarball: Path, collections: Path) -> None:
     command = ["collection", "install", "--offline", "--no-deps", "--force", "-p", collections, tarball]
     subprocess.run(
         [sys.executable, "-m", "ansible", "galaxy", *command],
-        check=True, env=clean_environment(tarball.parent, ANSIBLE_COLLECTIONS_PATH=str(collections)),
+        check=True,
+        env=clean_environment(tarball.parent, ANSIBLE_COLLECTIONS_PATH=str(collections)),
         stdout=subprocess.DEVNULL,
     )

@@ -83,7 +83,7 @@ def compare_options(spec, options, where):
         assert list(option.get("choices") or []) == list(documented.get("choices") or []), place
         assert list(option.get("aliases") or []) == list(documented.get("aliases") or []), place
         variables = re.findall(r"E\((\w+)\)", texts(documented["description"]))
-        assert list(option["fallback"][1]) if "fallback" in option else [] == variables, place
+        assert list(option["fallback"][1]) if "fallback" in option else variables == [], place
         assert bool(option.get("options")) == bool(documented.get("suboptions")), place
         if option.get("options"):
             compare_options(option["options"], documented["suboptions"], place)

@@ -18,7 +18,8 @@ def quick_waits(monkeypatch: pytest.MonkeyPatch) -> int:
     """Back-off and settling pass this many times faster, on a clock that runs faster as well."""
 
     # Not importable yet when pytest loads this file.
-    from ansible_collections.community.honeycomb.plugins.module_utils import _pacing, _transport
+    from ansible_collections.community.honeycomb.plugins.module_utils._http import pacing as _pacing
+    from ansible_collections.community.honeycomb.plugins.module_utils._http import transport as _transport
 
     def budget(max_wait: float) -> _pacing.WaitBudget:
         return _pacing.WaitBudget(

@@ -7,6 +7,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._time import (
     describe_seconds,
@@ -15,8 +18,6 @@ from ansible_collections.community.honeycomb.plugins.module_utils._time import (
     parse_http_date,
     parse_timestamp,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 UTC = timezone.utc
 

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from simulator import Simulator
 
 KEY, INFO, AUTH = "honeycomb_api_key", "honeycomb_api_key_info", "honeycomb_auth_info"

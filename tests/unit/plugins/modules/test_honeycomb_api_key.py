@@ -12,6 +12,7 @@ import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from simulator.records import PERMISSIONS
 
 MODULE = "honeycomb_api_key"

@@ -88,7 +88,11 @@ def test_every_kind_of_change_at_once(sim, api_keys):
     by_name = {
         name: sim.add_key(name=name, key_type="configuration", environment="production", **attributes)
         for name, attributes in {
-            "same": {}, "off": {}, "on": {"disabled": True}, "gone": {}, "renamed": {},
+            "same": {},
+            "off": {},
+            "on": {"disabled": True},
+            "gone": {},
+            "renamed": {},
             "more": {"permissions": {"send_events": True}},
         }.items()
     }
@@ -102,8 +106,14 @@ def test_every_kind_of_change_at_once(sim, api_keys):
         {"name": "never there", "state": "absent"},
     ]
     told = {
-        "same": "none", "on": "enable", "off": "disable", "gone": "delete", "new name": "update", "more": "update",
-        "new": "create", "never there": "none",
+        "same": "none",
+        "on": "enable",
+        "off": "disable",
+        "gone": "delete",
+        "new name": "update",
+        "more": "update",
+        "new": "create",
+        "never there": "none",
     }
     before = state(sim)
     predicted = api_keys(items, check=True, key_type="configuration")
@@ -288,8 +298,10 @@ def test_a_failure_hands_back_everything_else(sim, api_keys):
 @pytest.mark.parametrize(
     "loss",
     [
-        {"effect": "reset", "after": True}, {"effect": "hang", "after": True, "delay": 1},
-        {"effect": "garbage"}, {"effect": "redirect", "after": True},
+        {"effect": "reset", "after": True},
+        {"effect": "hang", "after": True, "delay": 1},
+        {"effect": "garbage"},
+        {"effect": "redirect", "after": True},
         {"effect": "status", "shape": "html", "after": True},
     ],
     ids=str,
@@ -304,7 +316,8 @@ def test_lost_answers_at_every_kind_of_write(sim, api_keys, quick_waits, loss):
     result = api_keys(items, purge="delete", timeout=0.5, max_wait=60)
     assert not result.get("failed"), result["msg"]
     assert [(key.name, key.disabled) for key in sorted(sim.keys(), key=lambda key: key.name)] == [
-        *((name, False) for name in "abcdef"), *((f"off-{number}", True) for number in (1, 2, 3))
+        *((name, False) for name in "abcdef"),
+        *((f"off-{number}", True) for number in (1, 2, 3)),
     ]
     assert {entry["key"] for entry in result["created"]} == {key.value for key in sim.keys() if not key.disabled}
 

@@ -102,9 +102,15 @@ def test_changed_as_predicted(sim, environment, by):
     result = environment(**wish)
     assert result == predicted
     assert result["changed"]
-    assert result["environment"] == sim.environments[0] == {
-        **there, "description": "What customers see", "delete_protected": False,
-    }
+    assert (
+        result["environment"]
+        == sim.environments[0]
+        == {
+            **there,
+            "description": "What customers see",
+            "delete_protected": False,
+        }
+    )
     assert result["diff"]["before"]["description"] == ""
     assert writes(sim) == ["updateEnvironment"]
     assert not environment(**wish)["changed"]
@@ -182,10 +188,10 @@ def test_every_answer_lost(sim, environment):
 
 def test_somebody_else_was_quicker(sim, environment, monkeypatch):
     """The name is taken between the look and the request: what is there is brought to what was asked for."""
-    from ansible_collections.community.honeycomb.plugins.module_utils import _environment_plan
+    from ansible_collections.community.honeycomb.plugins.module_utils._environments import plan as _environment_plan
 
     monkeypatch.setattr(
-        "ansible_collections.community.honeycomb.plugins.module_utils._environment.plan_environment",
+        "ansible_collections.community.honeycomb.plugins.module_utils._module.environment.plan_environment",
         lambda *args: (sim.add_environment("Load", color="red"), _environment_plan.plan_environment(*args))[1],
     )
     result = environment(name="Load", color="green")
@@ -208,9 +214,15 @@ def test_changed_whatever_is_lost(sim, environment, way):
     sim.fail("updateEnvironment", **way)
     result = environment(name="staging", description="Tests", color="red")
     assert result["changed"]
-    assert result["environment"] == place(sim, "staging") == {
-        **sim.environments[1], "description": "Tests", "color": "red",
-    }
+    assert (
+        result["environment"]
+        == place(sim, "staging")
+        == {
+            **sim.environments[1],
+            "description": "Tests",
+            "color": "red",
+        }
+    )
 
 
 def test_every_answer_to_a_change_lost_but_it_is_done(sim, environment):
@@ -319,7 +331,7 @@ def test_every_answer_to_a_deletion_lost_but_it_is_done(sim, environment, full):
 @pytest.mark.parametrize("protected", [True, False])
 def test_deleted_by_somebody_else_at_the_last_moment(sim, environment, monkeypatch, protected):
     """Then what this task changed is the protection."""
-    client = "ansible_collections.community.honeycomb.plugins.module_utils._client.Client"
+    client = "ansible_collections.community.honeycomb.plugins.module_utils._api.client.Client"
     monkeypatch.setattr(f"{client}.delete_environment", lambda *args: False)
     sim.add_environment("Empty", delete_protected=protected)
     assert environment(name="empty", state="absent", unprotect=True)["changed"] is protected

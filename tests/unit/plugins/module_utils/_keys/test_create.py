@@ -16,13 +16,14 @@ from datetime import timedelta
 import pytest
 import requests
 import urllib3
-from ansible_collections.community.honeycomb.plugins.module_utils import _create
-from ansible_collections.community.honeycomb.plugins.module_utils._apply import apply_plans
-from ansible_collections.community.honeycomb.plugins.module_utils._client import Client, check_value
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client, check_value
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import HoneycombError
-from ansible_collections.community.honeycomb.plugins.module_utils._plan import Plan
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import ApiKey
-from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport, _never_connected
+from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport, _never_connected
+from ansible_collections.community.honeycomb.plugins.module_utils._keys import create as _create
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.apply import apply_plans
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan import Plan
 
 NAME = "checkout"
 

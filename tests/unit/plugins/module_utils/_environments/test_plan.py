@@ -9,7 +9,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from ansible_collections.community.honeycomb.plugins.module_utils._environment_plan import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey, Environment
+from ansible_collections.community.honeycomb.plugins.module_utils._environments.plan import (
     WantedEnvironment,
     changes_for,
     check_wanted_environment,
@@ -19,9 +23,6 @@ from ansible_collections.community.honeycomb.plugins.module_utils._environment_p
     with_changes,
 )
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import ApiKey, Environment
-from hypothesis import given
-from hypothesis import strategies as st
 
 PRODUCTION = Environment("hcxen_1", "Production", "production", "What customers see", "green", True)
 STAGING = Environment("hcxen_2", "Staging", "staging", "", "blue", False)
@@ -31,11 +32,20 @@ descriptions = st.none() | st.text(max_size=5)
 colors = st.none() | st.sampled_from(["blue", "green", "lightRed"])
 flags = st.none() | st.booleans()
 environments = st.builds(
-    Environment, st.just("hcxen_1"), st.just("Load"), st.just("load"), st.text(max_size=5),
-    st.sampled_from(["blue", "green", "lightRed"]), st.booleans(),
+    Environment,
+    st.just("hcxen_1"),
+    st.just("Load"),
+    st.just("load"),
+    st.text(max_size=5),
+    st.sampled_from(["blue", "green", "lightRed"]),
+    st.booleans(),
 )
 wishes = st.builds(
-    WantedEnvironment, st.just("present"), name=st.just("Load"), description=descriptions, color=colors,
+    WantedEnvironment,
+    st.just("present"),
+    name=st.just("Load"),
+    description=descriptions,
+    color=colors,
     delete_protected=flags,
 )
 

@@ -10,8 +10,8 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ._errors import InputError
-from ._resources import ApiKey, Environment
+from .._api.resources import ApiKey, Environment
+from .._errors import InputError
 
 NAME_LENGTH = 255
 DESCRIPTION_LENGTH = 255

@@ -11,16 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.community.honeycomb.plugins.module_utils._client import Client
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import WaitExceeded
-from ansible_collections.community.honeycomb.plugins.module_utils._pacing import (
+from ansible_collections.community.honeycomb.plugins.module_utils._http.pacing import (
     Pacer,
     RateLimit,
     WaitBudget,
     parse_rate_limit,
     parse_retry_after,
 )
-from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport
+from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport
 from simulator import Simulator
 from simulator.limits import RETRY_AFTER_FORMS
 
@@ -75,11 +76,18 @@ def test_rate_limit_headers(headers, expected):
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("17", 17), ("0", 0), (" 0.5 ", 0.5),
+        ("17", 17),
+        ("0", 0),
+        (" 0.5 ", 0.5),
         ("Wed, 11 Feb 2026 08:15:30 GMT", 30),
-        ("2026-02-11T08:15:30Z", 30), ("2026-02-11T09:15:30.500+01:00", 30.5),
-        ("Wed, 11 Feb 2026 08:14:00 GMT", 0), ("2001-01-01T00:00:00Z", 0),
-        ("", None), (None, None), ("soon", None), ("-3", None),
+        ("2026-02-11T08:15:30Z", 30),
+        ("2026-02-11T09:15:30.500+01:00", 30.5),
+        ("Wed, 11 Feb 2026 08:14:00 GMT", 0),
+        ("2001-01-01T00:00:00Z", 0),
+        ("", None),
+        (None, None),
+        ("soon", None),
+        ("-3", None),
     ],
 )
 def test_retry_after(text, seconds):

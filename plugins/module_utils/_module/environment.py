@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ._client import Client
-from ._environment_plan import (
+from .._api.client import Client
+from .._api.resources import ApiKey, Environment, describe_environment, describe_key
+from .._environments.plan import (
     EnvironmentPlan,
     WantedEnvironment,
     changes_for,
@@ -20,9 +21,8 @@ from ._environment_plan import (
     plan_environment,
     project_environment,
 )
-from ._errors import AnswerLost, Conflict, HoneycombError, InputError
-from ._module import HoneycombModule
-from ._resources import ApiKey, Environment, describe_environment, describe_key
+from .._errors import AnswerLost, Conflict, HoneycombError, InputError
+from .base import HoneycombModule
 
 _TRIES = 3
 # Before another try of a request whose answer was lost; seconds.
@@ -71,17 +71,6 @@ def run_environment(module: HoneycombModule) -> dict[str, t.Any]:
                 f"Honeycomb did not apply {attribute} of environment {name_of(done.environment)} as it was asked to."
             )
     return result
-
-
-def run_environment_info(module: HoneycombModule) -> dict[str, t.Any]:
-    """``honeycomb_environment_info``"""
-    wanted = module.params["environment"]
-    if wanted == "":
-        raise InputError("environment: it is empty. Leave it out, or say which environment is meant.")
-    listed = module.client().list_environments()
-    found = [entry for entry in listed if wanted in (None, entry.id, entry.slug, entry.name)]
-    found.sort(key=lambda entry: (entry.name or "", entry.id))
-    return {"changed": False, "environments": [describe_environment(entry) for entry in found]}
 
 
 class _Done(t.NamedTuple):

@@ -7,17 +7,14 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from ._client import Client
-from ._create import create_once
-from ._errors import HoneycombError
-from ._plan import Plan
-from ._resources import ApiKey, CreatedKey
-
-T = t.TypeVar("T")
-R = t.TypeVar("R")
+from .._api.client import Client
+from .._api.resources import ApiKey, CreatedKey
+from .._errors import HoneycombError
+from .._parallel import in_parallel
+from .create import create_once
+from .plan import Plan
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,6 @@ class Outcome:
         if self.created:
             return [self.created.as_result()]
         return self.error.created if self.error else []
-
-
-def in_parallel(work: t.Callable[[T], R], entries: t.Sequence[T], concurrency: int) -> list[R]:
-    """Call C(work) for every entry, at most C(concurrency) at once; results in the order of the entries."""
-    if len(entries) < 2 or concurrency < 2:
-        return [work(entry) for entry in entries]
-    with ThreadPoolExecutor(max_workers=min(concurrency, len(entries))) as pool:
-        return list(pool.map(work, entries))
 
 
 def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome:

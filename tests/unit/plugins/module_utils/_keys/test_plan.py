@@ -10,8 +10,17 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import (
+    PERMISSIONS,
+    ApiKey,
+    Environment,
+    full_permissions,
+)
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._plan import (
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan import (
     Wanted,
     check_name,
     check_wanted,
@@ -20,14 +29,6 @@ from ansible_collections.community.honeycomb.plugins.module_utils._plan import (
     refuse_expired,
     unexpected,
 )
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import (
-    PERMISSIONS,
-    ApiKey,
-    Environment,
-    full_permissions,
-)
-from hypothesis import given
-from hypothesis import strategies as st
 
 PROD, STAGING = Environment("hcaen_p", "Prod", "prod"), Environment("hcaen_s", "Staging", "staging")
 WANTED = Wanted("present", name="a", key_type="ingest", environment=PROD)

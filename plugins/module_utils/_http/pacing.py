@@ -20,8 +20,8 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ._errors import WaitExceeded
-from ._time import describe_seconds, parse_http_date, parse_timestamp
+from .._errors import WaitExceeded
+from .._time import describe_seconds, parse_http_date, parse_timestamp
 
 
 @dataclass(frozen=True)

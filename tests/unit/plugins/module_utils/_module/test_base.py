@@ -11,17 +11,18 @@ import os
 
 import pytest
 from ansible.module_utils.errors import AnsibleFallbackNotFound
-from ansible_collections.community.honeycomb.plugins.module_utils import _module
-from ansible_collections.community.honeycomb.plugins.module_utils._client import Client
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import PERMISSIONS
+from ansible_collections.community.honeycomb.plugins.module_utils._environments.lookup import Environments
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import Forbidden, InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._module import (
-    Environments,
+from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport
+from ansible_collections.community.honeycomb.plugins.module_utils._module import base as _module
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import (
     from_environment,
     given_permissions,
     permission_spec,
 )
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import PERMISSIONS
-from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport
 
 
 def test_variables_that_are_empty_are_not_set(monkeypatch):

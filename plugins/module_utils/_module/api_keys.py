@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ._api_key import locate, read_wanted
-from ._apply import Outcome, apply_plans, in_parallel, predict
-from ._client import Client
-from ._errors import HoneycombError, InputError
-from ._module import Environments, HoneycombModule
-from ._plan import Plan, Wanted, check_wanted, project, unexpected
-from ._plan_set import Purge, RefusedItems, action_of, for_each, plan_keys, plan_purge
-from ._resources import ApiKey, Environment, describe_key
-from ._rotation import Marks
+from .._api.client import Client
+from .._api.resources import ApiKey, Environment, describe_key
+from .._environments.lookup import Environments
+from .._errors import HoneycombError, InputError
+from .._keys.apply import Outcome, apply_plans, predict
+from .._keys.generations import Marks
+from .._keys.plan import Plan, Wanted, check_wanted, project, unexpected
+from .._keys.plan_many import Purge, RefusedItems, action_of, for_each, plan_keys, plan_purge
+from .._parallel import in_parallel
+from .api_key import locate, read_wanted
+from .base import HoneycombModule
 
 # The service counts requests, so that more connections would only wait for each other.
 _MOST_CONNECTIONS = 16
@@ -40,9 +42,7 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
     except RefusedItems as exc:
         module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
     purges = plan_purge(purge, plans, existing) if purge else []
-    known = environments.name(
-        key.environment_id for plan in [*plans, *purges] for key in (plan.key, plan.after) if key
-    )
+    known = environments.name(key.environment_id for plan in [*plans, *purges] for key in (plan.key, plan.after) if key)
 
     def carry_out(steps: t.Sequence[Plan]) -> list[Outcome]:
         if module.check_mode:

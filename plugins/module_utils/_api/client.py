@@ -15,8 +15,9 @@ import typing as t
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from ._errors import ApiError, AnswerLost, Conflict, Forbidden, HoneycombError, InputError, NotFound, Unauthorized
-from ._resources import (
+from .._errors import AnswerLost, ApiError, Conflict, Forbidden, HoneycombError, InputError, NotFound, Unauthorized
+from .._http.transport import Answer, Transport, bearer, path_segment, team_key
+from .resources import (
     ApiKey,
     CreatedKey,
     Environment,
@@ -25,7 +26,6 @@ from ._resources import (
     read_environment,
     read_key,
 )
-from ._transport import Answer, Transport, bearer, path_segment, team_key
 
 _PAGE_SIZE = 100
 # Far beyond any team (a million resources): a list that goes on longer does not end.
@@ -336,9 +336,7 @@ class Client:
         if status >= 500:
             advice = f"The service, or something before it, has trouble; run it again later. Asked was {self.transport.api_url}."
         elif not told:
-            advice = (
-                f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: check api_url and proxies."
-            )
+            advice = f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: check api_url and proxies."
         elif status == 401:
             advice = (
                 f"Honeycomb refuses the management key {self._named}. Check management_key_id (HONEYCOMB_KEY_ID) and "
@@ -455,18 +453,3 @@ def _read_management_key(data: dict[str, t.Any]) -> ManagementKey:
         scopes=tuple(str(scope) for scope in attributes.get("scopes") or ()),
         team=Team(id=team.get("id"), name=team["attributes"].get("name"), slug=team["attributes"]["slug"]),
     )
-
-
-def find_environment(environments: t.Sequence[Environment], wanted: str) -> Environment:
-    """The environment that the user means by its id, slug or name.
-
-    :raises InputError: none, or more than one.
-    """
-    matches = [entry for entry in environments if wanted in (entry.id, entry.slug, entry.name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        ids = ", ".join(f"{entry.id} ({entry.name})" for entry in matches)
-        raise InputError(f"environment: {wanted!r} means more than one environment: {ids}. Give the id.")
-    known = ", ".join(sorted(entry.label for entry in environments)) or "none"
-    raise InputError(f"environment: there is no environment with the id, slug or name {wanted!r}. This team has: {known}.")

@@ -18,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.community.honeycomb.plugins.module_utils import _rotate
-from ansible_collections.community.honeycomb.plugins.module_utils._client import ValueCheck
+from ansible_collections.community.honeycomb.plugins.module_utils._api.client import ValueCheck
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey, CreatedKey, Environment
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import AnswerLost, HoneycombError, InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import ApiKey, CreatedKey, Environment
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import Marks, Policy, assess
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
+from ansible_collections.community.honeycomb.plugins.module_utils._module import rotation as _rotate
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy, assess
 from ansible_collections.community.honeycomb.plugins.module_utils._time import format_timestamp, parse_timestamp
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -192,7 +193,9 @@ def run(service: Service, reached: int = len(CONSUMERS), **params) -> str:
 @pytest.fixture(autouse=True)
 def _check_values(monkeypatch):
     """The phases ask the service in memory whether a value is accepted; it is found through the transport."""
-    monkeypatch.setattr(_rotate, "check_value", lambda transport, value, fresh=False: transport.value_check(transport, value))
+    monkeypatch.setattr(
+        _rotate, "check_value", lambda transport, value, fresh=False: transport.value_check(transport, value)
+    )
 
 
 runs = st.fixed_dictionaries(
@@ -205,9 +208,7 @@ runs = st.fixed_dictionaries(
         "overlap": st.sampled_from(["0s", "24h"]),
     }
 )
-clocks = st.fixed_dictionaries(
-    {"kind": st.just("clock"), "hours": st.sampled_from([0, 1, 23, 25, 47, 49, 24 * 91])}
-)
+clocks = st.fixed_dictionaries({"kind": st.just("clock"), "hours": st.sampled_from([0, 1, 23, 25, 47, 49, 24 * 91])})
 # A person changes a generation that no consumer uses; or renames any.
 hands = st.fixed_dictionaries(
     {
@@ -412,7 +413,9 @@ def test_marks_that_could_be_mistaken_are_refused():
 
 def test_times_are_told_by_the_later_of_mark_and_last_change():
     """So that a key that was changed by hand is never deleted too early."""
-    key = ApiKey("id", "checkout [retired 20260101T000000Z off]", "ingest", "env", True, updated_at="2026-02-01T00:00:00Z")
+    key = ApiKey(
+        "id", "checkout [retired 20260101T000000Z off]", "ingest", "env", True, updated_at="2026-02-01T00:00:00Z"
+    )
 
     found = MARKS.read("checkout", key)
 

@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ._errors import InputError
-from ._plan import Plan, Wanted, plan_key, refuse_expired
-from ._resources import ApiKey
-from ._rotation import Marks
+from .._api.resources import ApiKey
+from .._errors import InputError
+from .generations import Marks
+from .plan import Plan, Wanted, plan_key, refuse_expired
 
 R = t.TypeVar("R")
 

@@ -28,9 +28,9 @@ from datetime import datetime, timedelta, timezone
 from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import quote, urlsplit
 
-from ._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable, WaitExceeded
-from ._pacing import Pacer, WaitBudget, parse_rate_limit, parse_retry_after
-from ._time import describe_seconds, parse_http_date
+from .._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable, WaitExceeded
+from .._time import describe_seconds, parse_http_date
+from .pacing import Pacer, WaitBudget, parse_rate_limit, parse_retry_after
 
 REQUESTS_IMPORT_ERROR: str | None
 try:
@@ -130,7 +130,9 @@ def check_api_url(url: str) -> str:
     if not plain or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         raise InputError(f"api_url: {_without_user(url)!r} is not an address. Write it like {US_SERVICE}.")
     if parts.username is not None or parts.password is not None:
-        raise InputError("api_url: it must not hold a user or a password; use management_key_id and management_key_secret.")
+        raise InputError(
+            "api_url: it must not hold a user or a password; use management_key_id and management_key_secret."
+        )
     if parts.scheme == "http" and not _is_loopback(host):
         raise InputError(
             f"api_url: {url} would send the management key in clear text. Use https; plain http is only for loopback addresses."
@@ -307,7 +309,9 @@ class Transport:
             )
         except requests.exceptions.SSLError as exc:
             # Before version 2, urllib3 compared the names itself.
-            verdict = re.search(r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc))
+            verdict = re.search(
+                r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc)
+            )
             if verdict:
                 reason = (verdict.group(1) or verdict.group(2)).strip()
                 raise InputError(
@@ -334,7 +338,9 @@ class Transport:
                 raise ServiceUnreachable(
                     f"{what}: nothing answers at this address. Check api_url, the network and proxies."
                 ) from None
-            raise AnswerLost(f"{what}: the connection broke before the answer was complete. Run it again later.") from None
+            raise AnswerLost(
+                f"{what}: the connection broke before the answer was complete. Run it again later."
+            ) from None
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,

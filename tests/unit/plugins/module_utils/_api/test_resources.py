@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import (
     PERMISSIONS,
     ApiKey,
     CreatedKey,
@@ -17,8 +20,6 @@ from ansible_collections.community.honeycomb.plugins.module_utils._resources imp
     read_environment,
     read_key,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = {
     "id": "hcaik_1",

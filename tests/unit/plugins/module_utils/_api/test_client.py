@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.community.honeycomb.plugins.module_utils._client import (
-    Client,
-    check_value,
-    find_environment,
-    read_error,
-)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client, check_value, read_error
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey, Environment
+from ansible_collections.community.honeycomb.plugins.module_utils._environments.lookup import find_environment
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import (
     AnswerLost,
     ApiError,
@@ -25,11 +25,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._errors import
     NotFound,
     Unauthorized,
 )
-from ansible_collections.community.honeycomb.plugins.module_utils._pacing import WaitBudget
-from ansible_collections.community.honeycomb.plugins.module_utils._resources import ApiKey, Environment
-from ansible_collections.community.honeycomb.plugins.module_utils._transport import Transport
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from ansible_collections.community.honeycomb.plugins.module_utils._http.pacing import WaitBudget
+from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport
 
 SECRET = "hush-hush-7"
 TEAM = {

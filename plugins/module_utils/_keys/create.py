@@ -15,10 +15,10 @@ from __future__ import annotations
 import typing as t
 from datetime import datetime, timedelta
 
-from ._client import Client
-from ._errors import AnswerLost, HoneycombError
-from ._resources import ApiKey, CreatedKey, granted_permissions
-from ._time import format_timestamp, parse_timestamp
+from .._api.client import Client
+from .._api.resources import ApiKey, CreatedKey, granted_permissions
+from .._errors import AnswerLost, HoneycombError
+from .._time import format_timestamp, parse_timestamp
 
 _TRIES = 3
 # The service's times have whole seconds, and its clocks differ a little.

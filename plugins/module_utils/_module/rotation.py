@@ -10,26 +10,26 @@ import typing as t
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ._apply import in_parallel
-from ._client import Client, ValueCheck, check_value
-from ._create import create_once
-from ._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable
-from ._module import Environments, HoneycombModule
-from ._resources import ApiKey, CreatedKey, Environment, full_permissions
-from ._rotation import (
+from .._api.client import Client, ValueCheck, check_value
+from .._api.resources import ApiKey, CreatedKey, Environment, full_permissions
+from .._environments.lookup import Environments
+from .._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable
+from .._keys.create import create_once
+from .._keys.generations import Marks, generation_row
+from .._parallel import in_parallel
+from .._rotation.decisions import (
     Assessment,
-    Marks,
     Policy,
     Step,
     assess,
-    generation_row,
     lost_race,
     plan_promotion,
     plan_restore,
     plan_retire,
     shelve,
 )
-from ._time import describe_seconds, format_timestamp, parse_duration, parse_timestamp
+from .._time import describe_seconds, format_timestamp, parse_duration, parse_timestamp
+from .base import HoneycombModule
 
 _CONCURRENCY = 8
 # What a role passes through the stage phase, to find it again.
@@ -81,7 +81,9 @@ class Rotation:
             self.marks.check_base(entry["name"])
             for option in ("key_type", "environment"):
                 if not entry[option]:
-                    raise InputError(f"rotations[{index}] ({entry['name']}): {option} is missing. Give it there, or for all keys.")
+                    raise InputError(
+                        f"rotations[{index}] ({entry['name']}): {option} is missing. Give it there, or for all keys."
+                    )
         policies = [_policy(entry) for entry in entries]
         jobs = [
             Job(
@@ -147,7 +149,9 @@ class Rotation:
         except HoneycombError as exc:
             failures.append(exc)
         if failures:
-            self._discard([(job, entry.key) for (job, _state), entry in zip(due, created) if isinstance(entry, CreatedKey)])
+            self._discard(
+                [(job, entry.key) for (job, _state), entry in zip(due, created) if isinstance(entry, CreatedKey)]
+            )
             raise failures[0]
         self.module.hand_back(made)
         staged = [self._staged(jobs.index(job), job, state, entry) for (job, state), entry in zip(due, created)]
@@ -186,7 +190,9 @@ class Rotation:
 
     def restore(self) -> dict[str, t.Any]:
         """Enable the newest retired generation of each key at once."""
-        return self._by_hand(lambda state: [step for step in [plan_restore(state, self.now(), self.marks, self.params["id"])] if step])
+        return self._by_hand(
+            lambda state: [step for step in [plan_restore(state, self.now(), self.marks, self.params["id"])] if step]
+        )
 
     def retire(self) -> dict[str, t.Any]:
         """Let go of restored generations."""
@@ -236,7 +242,9 @@ class Rotation:
             listing = [key for key in listing if key.id not in touched] + [key for result in results for key in result]
             fresh = self.assess(jobs, listing)
             # A run that finished the promotion of an earlier one has done its rotation.
-            resumed = [any(step.changes.get("name") == job.name for step in state.steps) for job, state in zip(jobs, states)]
+            resumed = [
+                any(step.changes.get("name") == job.name for step in state.steps) for job, state in zip(jobs, states)
+            ]
             states = [replace(new, due=new.due and not finished) for new, finished in zip(fresh, resumed)]
         return listing, states
 
@@ -271,7 +279,7 @@ class Rotation:
         The times of keys have whole seconds, so the listing waits until ours has passed; then every run sees the same order.
         """
         youngest = max(
-            (parse_timestamp(entry.key.created_at) or self.now() for entry in created if isinstance(entry, CreatedKey))
+            parse_timestamp(entry.key.created_at) or self.now() for entry in created if isinstance(entry, CreatedKey)
         )
         wait = (youngest + timedelta(seconds=1.1) - self.now()).total_seconds()
         reason = "other runs that may have started at the same moment"
@@ -282,7 +290,9 @@ class Rotation:
                 old_id = state.current.key.id if state.current else None
                 lost = lost_race(job.name, entry.key, old_id, before, job.generations_in(listing), self.marks)
                 if lost:
-                    raise HoneycombError(f"Not rotating the {job.label}: {lost}. This run stops; nothing of it is left enabled.")
+                    raise HoneycombError(
+                        f"Not rotating the {job.label}: {lost}. This run stops; nothing of it is left enabled."
+                    )
         return listing
 
     def _discard(self, made: t.Sequence[tuple[Job, ApiKey]]) -> None:
@@ -292,7 +302,9 @@ class Rotation:
             try:
                 self.client.update_key(str(key.id), step.changes)
             except HoneycombError as exc:
-                self.module.ansible.warn(f"Key {key.id} (disabled, unused) could not be shelved; the next run does it. {exc.message}")
+                self.module.ansible.warn(
+                    f"Key {key.id} (disabled, unused) could not be shelved; the next run does it. {exc.message}"
+                )
 
     def _staged(self, position: int, job: Job, state: Assessment, created: CreatedKey) -> dict[str, t.Any]:
         return {
@@ -349,7 +361,11 @@ class Rotation:
         """Wait until the value of the disabled key is refused, where the user has told it."""
         # By position: up to ansible-core 2.21, a value that came in as a secret can't come back in a result.
         value = dict(enumerate(self.params["old_keys"] or [])).get(entry["position"])
-        if not value or (entry["key_type"] == "ingest" and not value.startswith(entry["old_id"])) or value == entry["key"]:
+        if (
+            not value
+            or (entry["key_type"] == "ingest" and not value.startswith(entry["old_id"]))
+            or value == entry["key"]
+        ):
             return
         trouble = self._poll(value, lambda check: check is None, "a disabled key to be refused")
         if trouble is not None:
@@ -467,7 +483,9 @@ def _predict(lines: dict[str, str], steps: t.Iterable[Step]) -> None:
             lines.pop(str(step.key.id), None)
         else:
             disabled = step.changes.get("disabled", step.key.disabled)
-            lines[str(step.key.id)] = f"{step.changes.get('name', step.key.name)} ({'disabled' if disabled else 'enabled'})"
+            lines[str(step.key.id)] = (
+                f"{step.changes.get('name', step.key.name)} ({'disabled' if disabled else 'enabled'})"
+            )
 
 
 def _step_row(step: Step) -> dict[str, t.Any]:
@@ -516,7 +534,9 @@ def _lines(job: Job, state: Assessment, now: datetime) -> list[str]:
         overlap = describe_seconds(job.policy.overlap.total_seconds()) if job.policy.overlap else ""
         after = f"disable the old one after {overlap}" if overlap else "disable the old one at once"
         grace = describe_seconds(job.policy.grace.total_seconds())
-        lines.append(f"  now: create a new key, deploy it everywhere, {after}, delete it {grace} later ({state.reason})")
+        lines.append(
+            f"  now: create a new key, deploy it everywhere, {after}, delete it {grace} later ({state.reason})"
+        )
     elif not state.steps:
         lines.append(f"  now: nothing ({state.reason})")
     lines.extend(f"  {format_timestamp(at)}: {what}" for at, what in state.upcoming)

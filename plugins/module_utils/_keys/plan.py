@@ -11,8 +11,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ._errors import InputError
-from ._resources import (
+from .._api.resources import (
     INGEST_PERMISSIONS,
     KEY_TYPES,
     NAME_LENGTH,
@@ -22,7 +21,8 @@ from ._resources import (
     full_permissions,
     granted_permissions,
 )
-from ._time import format_timestamp, parse_timestamp
+from .._errors import InputError
+from .._time import format_timestamp, parse_timestamp
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Plan:
 def check_name(name: str, option: str = "name") -> None:
     """Refuse a name that the service would refuse."""
     if not name.strip() or len(name) > NAME_LENGTH:
-        raise InputError(f"{option}: {name!r} has {len(name)} characters; a key's name has 1 to {NAME_LENGTH}, not all blank.")
+        raise InputError(
+            f"{option}: {name!r} has {len(name)} characters; a key's name has 1 to {NAME_LENGTH}, not all blank."
+        )
 
 
 def check_wanted(wanted: Wanted) -> None:
@@ -74,7 +76,9 @@ def check_wanted(wanted: Wanted) -> None:
     if wanted.name is not None:
         check_name(wanted.name, f"{at}name")
     if wanted.id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", wanted.id):
-        raise InputError(f"{at}id: {wanted.id!r} is not a key's id, which looks like hcxik_ or hcxlk_ and 26 characters.")
+        raise InputError(
+            f"{at}id: {wanted.id!r} is not a key's id, which looks like hcxik_ or hcxlk_ and 26 characters."
+        )
     if wanted.id is None:
         if wanted.name is None:
             raise InputError(f"{at}Give a name (with key_type and environment) or an id.")
@@ -99,7 +103,9 @@ def _check_permissions(wanted: Wanted, key_type: str) -> None:
     granted = {name for name, value in (wanted.permissions or {}).items() if value}
     unknown = sorted(set(wanted.permissions or {}) - set(PERMISSIONS))
     if unknown:
-        raise InputError(f"{at}permissions.{unknown[0]}: there is no such permission. There are: {', '.join(PERMISSIONS)}.")
+        raise InputError(
+            f"{at}permissions.{unknown[0]}: there is no such permission. There are: {', '.join(PERMISSIONS)}."
+        )
     if key_type == "ingest":
         beyond = sorted(granted - set(INGEST_PERMISSIONS))
         if beyond:
@@ -247,7 +253,9 @@ def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
     """The service may not tell it; where it does, it must be the same."""
     want, have = parse_timestamp(wanted.time_to_live), parse_timestamp(key.time_to_live)
     if wanted.time_to_live is not None and key.key_type != "ingest":
-        raise InputError(f"{wanted.label}time_to_live: only ingest keys can have one; {key.id} is a {key.key_type} key.")
+        raise InputError(
+            f"{wanted.label}time_to_live: only ingest keys can have one; {key.id} is a {key.key_type} key."
+        )
     if want and have and format_timestamp(want) != format_timestamp(have):
         raise InputError(
             f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set at creation "
@@ -285,7 +293,11 @@ def unexpected(plan: Plan, after: ApiKey | None) -> list[str]:
     if plan.after is None or after is None:
         return []
     want, have = plan.after, after
-    names = [name for name in ("name", "key_type", "environment_id", "disabled") if getattr(want, name) != getattr(have, name)]
+    names = [
+        name
+        for name in ("name", "key_type", "environment_id", "disabled")
+        if getattr(want, name) != getattr(have, name)
+    ]
     if granted_permissions(want) != granted_permissions(have):
         names.append("permissions")
     return names

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import (
     AnswerLost,
     HoneycombError,
@@ -19,16 +22,14 @@ from ansible_collections.community.honeycomb.plugins.module_utils._errors import
     ServiceUnreachable,
     WaitExceeded,
 )
-from ansible_collections.community.honeycomb.plugins.module_utils._pacing import WaitBudget
-from ansible_collections.community.honeycomb.plugins.module_utils._transport import (
+from ansible_collections.community.honeycomb.plugins.module_utils._http.pacing import WaitBudget
+from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import (
     Transport,
     bearer,
     check_api_url,
     path_segment,
     team_key,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SECRET = "hush-hush-7"
 AUTH = bearer("hcxmk_1", SECRET)

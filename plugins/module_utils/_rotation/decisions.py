@@ -29,116 +29,14 @@ The rules that keep applications alive:
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
-from ._errors import InputError
-from ._plan import check_name
-from ._resources import NAME_LENGTH, ApiKey
-from ._time import describe_seconds, format_timestamp, parse_timestamp
-
-_STAMP = "%Y%m%dT%H%M%SZ"
-_WORD = r"[A-Za-z0-9_-]{1,20}"
-
-
-@dataclass(frozen=True)
-class Marks:
-    """The words in the names. Change them only while no generation carries the old ones."""
-
-    pending: str = "pending"
-    retired: str = "retired"
-    restored: str = "restored"
-    stale: str = "stale"
-
-    def check(self) -> None:
-        options = ("pending", "retired", "restored", "stale")
-        words = [getattr(self, option) for option in options]
-        for option, word in zip(options, words):
-            if not re.fullmatch(_WORD, word):
-                raise InputError(f"marks.{option}: {word!r} has to be 1 to 20 letters, digits, - or _.")
-        if len(set(words)) != len(words):
-            raise InputError(f"marks: the words have to differ, but they are {', '.join(words)}.")
-
-    def pending_name(self, base: str) -> str:
-        return f"{base} [{self.pending}]"
-
-    def retired_name(self, base: str, key: ApiKey, moment: datetime) -> str:
-        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)}]"
-
-    def off_name(self, base: str, key: ApiKey, moment: datetime) -> str:
-        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)} off]"
-
-    def _word(self, base: str, key: ApiKey) -> str:
-        """A key that has only been pending never was the current one."""
-        never_current = key.name == self.pending_name(base) or key.name.startswith(f"{base} [{self.stale} ")
-        return self.stale if never_current else self.retired
-
-    def restored_name(self, base: str, moment: datetime) -> str:
-        return f"{base} [{self.restored} {moment.strftime(_STAMP)}]"
-
-    def longest_base(self) -> int:
-        """How long a name may be so that every marked form of it fits."""
-        stamp = datetime.fromtimestamp(0, timezone.utc).strftime(_STAMP)
-        endings = [f" [{self.pending}]", f" [{self.restored} {stamp}]"]
-        endings += [f" [{word} {stamp} off]" for word in (self.retired, self.stale)]
-        return NAME_LENGTH - max(len(ending) for ending in endings)
-
-    def check_base(self, base: str) -> None:
-        """Refuse a name whose generations could not be named, before anything is written."""
-        check_name(base)
-        if len(base) > self.longest_base():
-            raise InputError(
-                f"name: {base!r} has {len(base)} characters; with the marks of a rotation a name may have {self.longest_base()}, "
-                f"since a key's name has at most {NAME_LENGTH}. Rename the key, or choose shorter marks."
-            )
-        if re.search(rf" \[({self.pending}|({self.retired}|{self.stale}|{self.restored}) \d{{8}}T\d{{6}}Z( off)?)\]$", base):
-            raise InputError(f"name: {base!r} ends with a mark of a rotation. Give the name without it.")
-
-    def read(self, base: str, key: ApiKey) -> Generation | None:
-        """Which generation of C(base) a key is; C(None) when it is none."""
-        if key.name == base:
-            return Generation("current", key, None)
-        if key.name == self.pending_name(base):
-            return Generation("pending", key, None)
-        if not key.name.startswith(f"{base} ["):
-            return None
-        match = re.fullmatch(
-            rf"\[({self.retired}|{self.stale}|{self.restored}) (\d{{8}}T\d{{6}}Z)( off)?\]", key.name[len(base) + 1 :]
-        )
-        if not match:
-            return None
-        word, stamp, off = match.groups()
-        try:
-            since = datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
-        except ValueError:
-            return None
-        if word == self.restored:
-            return None if off else Generation("restored", key, since)
-        if key.disabled:
-            # However it was disabled, the later of mark and last change is when, at the latest.
-            changed = parse_timestamp(key.updated_at)
-            return Generation("off", key, max(since, changed) if changed else since, word == self.stale)
-        return Generation("restored" if off else "retired", key, since, word == self.stale)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One key of a rotation.
-
-    :param since: Since when it has been what it is, where its name tells.
-    :param stale: It never was the current key.
-    """
-
-    kind: str
-    key: ApiKey
-    since: datetime | None
-    stale: bool = False
-
-    @property
-    def enabled(self) -> bool:
-        return not self.key.disabled
+from .._api.resources import ApiKey
+from .._errors import InputError
+from .._keys.generations import Generation, Marks, generations_of
+from .._time import describe_seconds, parse_timestamp
 
 
 @dataclass(frozen=True)
@@ -194,12 +92,6 @@ class Assessment:
     def unfinished(self) -> list[Generation]:
         """Pending generations of runs that did not finish."""
         return self.of("pending")
-
-
-def generations_of(base: str, listing: t.Iterable[ApiKey], marks: Marks) -> tuple[Generation, ...]:
-    """The generations of one logical key, oldest first. C(listing) is of one type and environment."""
-    found = (marks.read(base, key) for key in listing)
-    return tuple(sorted((entry for entry in found if entry), key=lambda entry: entry.key.order))
 
 
 def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy, marks: Marks) -> Assessment:
@@ -336,7 +228,11 @@ def _retire(
 def _findings(state: Assessment, marks: Marks) -> tuple[str, ...]:
     found = []
     for entry in state.of("restored"):
-        how = "was restored" if entry.key.name.endswith("]") and f"[{marks.restored} " in entry.key.name else "was enabled by hand"
+        how = (
+            "was restored"
+            if entry.key.name.endswith("]") and f"[{marks.restored} " in entry.key.name
+            else "was enabled by hand"
+        )
         found.append(
             f"{entry.key.id} ({entry.key.name}) {how} and stays enabled until you retire it: find out who still uses it."
         )
@@ -353,7 +249,9 @@ def plan_promotion(
     """
     new = found.get(new_id)
     if new is None:
-        raise InputError(f"key {new_id}, the new one, was deleted meanwhile. The old key is unchanged; run the rotation again.")
+        raise InputError(
+            f"key {new_id}, the new one, was deleted meanwhile. The old key is unchanged; run the rotation again."
+        )
     if new.name == base and not new.disabled:
         return []
     if new.name != marks.pending_name(base) or new.disabled:
@@ -376,7 +274,9 @@ def plan_promotion(
                 "run the rotation again."
             )
         else:
-            raise InputError(f"{base!r} was rotated by another run meanwhile. Nothing was promoted; run the rotation again.")
+            raise InputError(
+                f"{base!r} was rotated by another run meanwhile. Nothing was promoted; run the rotation again."
+            )
     steps.append(Step("update", new, {"name": base}, "deployed and verified"))
     return steps
 
@@ -405,7 +305,9 @@ def plan_restore(state: Assessment, now: datetime, marks: Marks, key_id: str | N
 def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
     """Let go of restored generations: their overlap, then their grace period, begins now."""
     if state.current is None or not state.current.enabled:
-        raise InputError(f"there is no enabled current key called {state.base!r}: nothing that is restored may be retired.")
+        raise InputError(
+            f"there is no enabled current key called {state.base!r}: nothing that is restored may be retired."
+        )
     return [
         Step("update", entry.key, {"name": marks.retired_name(state.base, entry.key, now)}, "let go by an operator")
         for entry in state.of("restored")
@@ -429,17 +331,3 @@ def lost_race(
     if current != ([old_id] if old_id else []):
         return f"another run was faster: {base!r} is now key {', '.join(map(str, current)) or 'in transition'}"
     return None
-
-
-def generation_row(entry: Generation, now: datetime) -> dict[str, t.Any]:
-    """A generation as modules return it."""
-    created = parse_timestamp(entry.key.created_at)
-    return {
-        "id": entry.key.id,
-        "name": entry.key.name,
-        "kind": entry.kind,
-        "enabled": entry.enabled,
-        "created_at": entry.key.created_at,
-        "since": format_timestamp(entry.since) if entry.since else None,
-        "age": describe_seconds(max(0.0, (now - created).total_seconds())) if created else None,
-    }

@@ -1,0 +1,87 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Finding the environment that a user means, with as few requests as it takes."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._api.client import Client
+from .._api.resources import Environment
+from .._errors import Forbidden, InputError
+
+
+def find_environment(environments: t.Sequence[Environment], wanted: str) -> Environment:
+    """The environment that the user means by its id, slug or name.
+
+    :raises InputError: none, or more than one.
+    """
+    matches = [entry for entry in environments if wanted in (entry.id, entry.slug, entry.name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        ids = ", ".join(f"{entry.id} ({entry.name})" for entry in matches)
+        raise InputError(f"environment: {wanted!r} means more than one environment: {ids}. Give the id.")
+    known = ", ".join(sorted(entry.label for entry in environments)) or "none"
+    raise InputError(
+        f"environment: there is no environment with the id, slug or name {wanted!r}. This team has: {known}."
+    )
+
+
+class Environments:
+    """Looks environments up, with as few requests as what is asked for needs.
+
+    A management key without C(environments:read) still works where environments are given by id; their names then stay
+    unknown.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._all: list[Environment] | None = None
+        self._refused: Forbidden | None = None
+        self.known: dict[str, Environment] = {}
+
+    def _load(self) -> list[Environment]:
+        if self._refused:
+            raise self._refused
+        if self._all is None:
+            try:
+                self._all = self._client.list_environments()
+            except Forbidden as exc:
+                self._refused = exc
+                raise
+            self.known.update((entry.id, entry) for entry in self._all)
+        return self._all
+
+    def resolve(self, wanted: str) -> Environment:
+        """The environment that the user means.
+
+        :raises InputError: there is none, or it can't be looked up.
+        """
+        try:
+            return find_environment(self._load(), wanted)
+        except Forbidden as exc:
+            if not _looks_like_id(wanted):
+                exc.message += f" Or give environment {wanted!r} by its id."
+                raise
+            return self.known.setdefault(wanted, Environment(wanted))
+
+    def look(self) -> None:
+        """Learn of all of them, as far as the management key may know them."""
+        try:
+            self._load()
+        except Forbidden:
+            pass
+
+    def name(self, ids: t.Iterable[str]) -> dict[str, Environment]:
+        """Names for ids, as far as the management key may know them."""
+        if not set(ids) <= set(self.known):
+            self.look()
+        return self.known
+
+
+def _looks_like_id(text: str) -> bool:
+    """The third character varies with the region."""
+    return len(text) > 6 and text.startswith("hc") and text[3:6] == "en_"

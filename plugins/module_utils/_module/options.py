@@ -1,0 +1,71 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that modules share, and how they are read."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible.module_utils.errors import AnsibleFallbackNotFound
+
+from .._api.resources import KEY_TYPES, PERMISSIONS
+from .._http.transport import US_SERVICE
+
+
+def from_environment(*names: str) -> str:
+    """The first of these environment variables that is not empty: schedulers set variables that have no value."""
+    for name in names:
+        if os.environ.get(name):
+            return os.environ[name]
+    raise AnsibleFallbackNotFound
+
+
+def auth_spec() -> dict[str, t.Any]:
+    """The options of the C(community.honeycomb.auth) documentation fragment."""
+    return {
+        "management_key_id": {
+            "type": "str",
+            "no_log": False,
+            "fallback": (from_environment, ["HONEYCOMB_KEY_ID", "HONEYCOMB_MANAGEMENT_KEY"]),
+        },
+        "management_key_secret": {
+            "type": "str",
+            "no_log": True,
+            "fallback": (from_environment, ["HONEYCOMB_KEY_SECRET", "HONEYCOMB_MANAGEMENT_SECRET"]),
+        },
+        "team": {"type": "str", "fallback": (from_environment, ["HONEYCOMB_TEAM"])},
+        "api_url": {"type": "str", "default": US_SERVICE, "fallback": (from_environment, ["HONEYCOMB_API_ENDPOINT"])},
+        "timeout": {"type": "float", "default": 10, "fallback": (from_environment, ["HONEYCOMB_TIMEOUT"])},
+        "max_wait": {"type": "float", "default": 300, "fallback": (from_environment, ["HONEYCOMB_MAX_WAIT"])},
+        "validate_certs": {"type": "bool", "default": True},
+        "ca_path": {"type": "path"},
+    }
+
+
+def key_spec() -> dict[str, t.Any]:
+    """The options that describe one key."""
+    return {
+        "state": {"type": "str", "choices": ["present", "disabled", "absent"], "default": "present"},
+        "id": {"type": "str"},
+        "name": {"type": "str"},
+        "key_type": {"type": "str", "choices": list(KEY_TYPES)},
+        "environment": {"type": "str"},
+        "permissions": {"type": "dict", "options": permission_spec()},
+        "purge_permissions": {"type": "bool", "default": True},
+        "time_to_live": {"type": "str", "no_log": False},
+    }
+
+
+def permission_spec() -> dict[str, t.Any]:
+    """Every permission, by the service's name; the one in mixed case also in the field's usual spelling."""
+    spec: dict[str, t.Any] = {name: {"type": "bool"} for name in PERMISSIONS}
+    spec["manage_privateBoards"]["aliases"] = ["manage_private_boards"]
+    return spec
+
+
+def given_permissions(option: dict[str, t.Any] | None) -> dict[str, bool] | None:
+    """The permissions that the user gave, without aliases and what was left out."""
+    return None if option is None else {name: option[name] for name in PERMISSIONS if option.get(name) is not None}
