@@ -32,6 +32,11 @@ class HoneycombError(Exception):
         self.message = message
         self.created = list(created)
 
+    @classmethod
+    def defect(cls, exc: Exception) -> HoneycombError:
+        """For an exception that nobody expected. Its own words may hold anything, so they are not shown."""
+        return cls(f"{type(exc).__name__}: this is a defect of the collection; please report it.")
+
     def __str__(self) -> str:
         return self.message
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from .._errors import InputError
+
 KEY_TYPES = ("ingest", "configuration")
 
 # Every permission of a configuration key; an ingest key has the first one only.
@@ -96,6 +98,26 @@ class Environment:
     def label(self) -> str:
         """How to call it in a message."""
         return self.slug or self.id
+
+
+def shortened(text: str, longest: int = 120) -> str:
+    """A text in quotes for a message, cut where it is long."""
+    return repr(text if len(text) <= longest else text[: longest - 3] + "...")
+
+
+def check_text_name(name: str, option: str, what: str, longest: int) -> None:
+    """Refuse a name that the service would refuse, or might change: whether it trims blanks is not known.
+
+    :param option: The option that holds it, and ``what`` it names, for the message.
+    :raises InputError: naming the option.
+    """
+    shown = shortened(name)
+    if not name.strip() or len(name) > longest:
+        raise InputError(
+            f"{option}: {shown} has {len(name)} characters; the name of {what} has 1 to {longest}, and not only blanks."
+        )
+    if name != name.strip():
+        raise InputError(f"{option}: {shown} begins or ends with a blank. Remove it.")
 
 
 class UnexpectedShape(ValueError):

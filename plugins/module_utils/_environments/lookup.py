@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from .._api.client import Client
@@ -13,27 +14,32 @@ from .._api.resources import Environment
 from .._errors import Forbidden, InputError
 
 
-def find_environment(environments: t.Sequence[Environment], wanted: str) -> Environment:
-    """The environment that the user means by its id, slug or name.
+def matching(environments: t.Iterable[Environment], wanted: str) -> list[Environment]:
+    """The environments with this id, slug or name."""
+    return [entry for entry in environments if wanted in (entry.id, entry.slug, entry.name)]
 
-    :raises InputError: none, or more than one.
+
+def find_environment(
+    environments: t.Iterable[Environment], wanted: str, option: str = "environment"
+) -> Environment | None:
+    """The environment that the user means by its id, slug or name; ``None`` when there is none.
+
+    :param option: Named in the error.
+    :raises InputError: More than one is meant.
     """
-    matches = [entry for entry in environments if wanted in (entry.id, entry.slug, entry.name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        ids = ", ".join(f"{entry.id} ({entry.name})" for entry in matches)
-        raise InputError(f"environment: {wanted!r} means more than one environment: {ids}. Give the id.")
-    known = ", ".join(sorted(entry.label for entry in environments)) or "none"
-    raise InputError(
-        f"environment: there is no environment with the id, slug or name {wanted!r}. This team has: {known}."
-    )
+    matches = matching(environments, wanted)
+    if len(matches) > 1:
+        ids = ", ".join(f"{entry.id} ({entry.name}, slug {entry.slug})" for entry in matches)
+        raise InputError(
+            f"{option}: {wanted!r} means more than one environment: {ids}. Nothing was changed; give the id."
+        )
+    return matches[0] if matches else None
 
 
 class Environments:
     """Looks environments up, with as few requests as what is asked for needs.
 
-    A management key without C(environments:read) still works where environments are given by id; their names then stay
+    A management key without ``environments:read`` still works where environments are given by id; their names then stay
     unknown.
     """
 
@@ -61,19 +67,24 @@ class Environments:
         :raises InputError: there is none, or it can't be looked up.
         """
         try:
-            return find_environment(self._load(), wanted)
+            environments = self._load()
         except Forbidden as exc:
             if not _looks_like_id(wanted):
                 exc.message += f" Or give environment {wanted!r} by its id."
                 raise
             return self.known.setdefault(wanted, Environment(wanted))
+        found = find_environment(environments, wanted)
+        if found is None:
+            known = ", ".join(sorted(entry.label for entry in environments)) or "none"
+            raise InputError(
+                f"environment: there is no environment with the id, slug or name {wanted!r}. This team has: {known}."
+            )
+        return found
 
     def look(self) -> None:
         """Learn of all of them, as far as the management key may know them."""
-        try:
+        with contextlib.suppress(Forbidden):
             self._load()
-        except Forbidden:
-            pass
 
     def name(self, ids: t.Iterable[str]) -> dict[str, Environment]:
         """Names for ids, as far as the management key may know them."""

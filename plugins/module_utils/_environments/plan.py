@@ -10,8 +10,9 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from .._api.resources import ApiKey, Environment
+from .._api.resources import ApiKey, Environment, check_text_name, shortened
 from .._errors import InputError
+from .lookup import find_environment
 
 NAME_LENGTH = 255
 DESCRIPTION_LENGTH = 255
@@ -65,11 +66,8 @@ def check_wanted_environment(wanted: WantedEnvironment) -> None:
         raise InputError("Give the name of the environment, or its id.")
     if wanted.id is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", wanted.id):
         raise InputError(f"id: {wanted.id!r} is not an environment's id, which looks like hcxen_ and 26 characters.")
-    if wanted.name is not None and (not wanted.name.strip() or len(wanted.name) > NAME_LENGTH):
-        raise InputError(
-            f"name: {_shortened(wanted.name)} has {len(wanted.name)} characters; the name of an environment has 1 to "
-            f"{NAME_LENGTH}, not all blank."
-        )
+    if wanted.name is not None:
+        check_text_name(wanted.name, "name", "an environment", NAME_LENGTH)
     if wanted.description is not None and len(wanted.description) > DESCRIPTION_LENGTH:
         raise InputError(
             f"description: it has {len(wanted.description)} characters; that of an environment has at most "
@@ -77,33 +75,26 @@ def check_wanted_environment(wanted: WantedEnvironment) -> None:
         )
 
 
-def _shortened(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:37] + "...")
-
-
 def find_wanted(wanted: WantedEnvironment, environments: t.Iterable[Environment]) -> Environment | None:
-    """The environment that is meant: by id, else by name or slug.
+    """The environment that is meant.
 
-    :raises InputError: more than one is meant.
+    :raises InputError: More than one is meant.
     """
-    if wanted.id is not None:
-        return next((entry for entry in environments if entry.id == wanted.id), None)
-    matches = [entry for entry in environments if wanted.name in (entry.name, entry.slug)]
-    if len(matches) > 1:
-        ids = ", ".join(f"{entry.id} ({entry.name}, slug {entry.slug})" for entry in matches)
-        raise InputError(f"name: {wanted.name!r} means several environments: {ids}. Nothing was changed; give the id.")
-    return matches[0] if matches else None
+    return find_environment(environments, str(wanted.id or wanted.name), "id" if wanted.id else "name")
 
 
 def plan_environment(
-    wanted: WantedEnvironment, found: Environment | None, keys: t.Sequence[ApiKey] = ()
+    wanted: WantedEnvironment,
+    existing: t.Sequence[Environment],
+    keys: t.Sequence[ApiKey] = (),
 ) -> EnvironmentPlan:
     """What to do so that one environment is as wanted.
 
-    :param found: The environment that is meant, see :func:`find_wanted`.
+    :param existing: The team's environments; with an id, that one is enough.
     :param keys: The keys in it; looked at only where it is to go.
     :raises InputError: where the service can't do it, or the user has to say more.
     """
+    found = find_wanted(wanted, existing)
     if found is not None:
         _refuse_rename(wanted, found)
     if wanted.state == "absent":
@@ -119,6 +110,7 @@ def plan_environment(
         raise InputError(
             f"id: there is no environment {wanted.id}. The service gives the ids: leave id out to create one by name."
         )
+    _refuse_twin(wanted, existing)
     created = Environment(
         id="",
         name=wanted.name,
@@ -135,8 +127,19 @@ def _refuse_rename(wanted: WantedEnvironment, found: Environment) -> None:
         raise InputError(
             f"name: environment {found.id} is called {found.name!r}, and the name of an environment can't be changed. "
             "Nothing was changed; leave name out or correct it, or leave id out and create another environment called "
-            f"{_shortened(wanted.name)}."
+            f"{shortened(wanted.name)}."
         )
+
+
+def _refuse_twin(wanted: WantedEnvironment, existing: t.Iterable[Environment]) -> None:
+    """Refuse a name that differs from an existing one by case only: the service may take the two for one."""
+    name = (wanted.name or "").casefold()
+    for entry in existing:
+        if name in ((entry.name or "").casefold(), (entry.slug or "").casefold()):
+            raise InputError(
+                f"name: {shortened(str(wanted.name))} differs only by case from the environment {entry.name!r}, slug "
+                f"{entry.slug!r} ({entry.id}). Nothing was changed; give its exact name or slug, or choose another name."
+            )
 
 
 def _plan_delete(wanted: WantedEnvironment, found: Environment, keys: t.Sequence[ApiKey]) -> EnvironmentPlan:

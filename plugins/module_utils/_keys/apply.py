@@ -13,7 +13,7 @@ from .._api.client import Client
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError
 from .._parallel import in_parallel
-from .create import create_once
+from .create import create_keys
 from .plan import Plan
 
 
@@ -34,25 +34,26 @@ class Outcome:
         return self.error.created if self.error else []
 
 
-def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome:
+def apply_plan(client: Client, plan: Plan, before: t.Iterable[str] = ()) -> Outcome:
     """Carry out one plan.
 
     :param before: Ids of the keys that were there when the task looked.
     """
+    return apply_plans(client, [plan], before)[0]
+
+
+def _change(client: Client, plan: Plan) -> Outcome:
+    """Carry out an update or a deletion."""
     try:
-        if plan.action == "create" and plan.after:
-            created = create_once(client, plan.after, before)
-            return Outcome(plan, changed=True, key=created.key, created=created)
         if plan.action == "update" and plan.key:
             return Outcome(plan, changed=True, key=client.update_key(str(plan.key.id), plan.changes))
         if plan.action == "delete" and plan.key:
             return Outcome(plan, changed=client.delete_key(str(plan.key.id)))
     except HoneycombError as exc:
-        return Outcome(plan, changed=bool(exc.created), error=exc)
+        return Outcome(plan, error=exc)
     except Exception as exc:  # pylint: disable=broad-except
         # Whatever it is, it must not take away the values that other plans created.
-        defect = HoneycombError(f"{type(exc).__name__}: this is a defect of the collection; please report it.")
-        return Outcome(plan, error=defect)
+        return Outcome(plan, error=HoneycombError.defect(exc))
     return Outcome(plan, key=plan.key)
 
 
@@ -62,7 +63,26 @@ def predict(plan: Plan) -> Outcome:
 
 
 def apply_plans(
-    client: Client, plans: t.Sequence[Plan], before: t.Collection[str], concurrency: int = 1
+    client: Client, plans: t.Sequence[Plan], before: t.Iterable[str] = (), concurrency: int = 1
 ) -> list[Outcome]:
     """Carry out plans; one that fails does not stop the others, so that every created value is handed back."""
-    return in_parallel(lambda plan: apply_plan(client, plan, before), plans, concurrency)
+    new = {position: plan.after for position, plan in enumerate(plans) if plan.action == "create" and plan.after}
+    rest = [position for position in range(len(plans)) if position not in new]
+
+    def create() -> list[Outcome]:
+        results = create_keys(client, list(new.values()), before, concurrency=concurrency)
+        return [_created(plans[position], result) for position, result in zip(new, results)]
+
+    def change() -> list[Outcome]:
+        return in_parallel(lambda position: _change(client, plans[position]), rest, concurrency)
+
+    # The service counts each kind of request by itself, so that neither has to wait for the other.
+    outcomes = in_parallel(lambda work: work(), [create, change], concurrency)
+    found = dict(zip([*new, *rest], [outcome for part in outcomes for outcome in part]))
+    return [found[position] for position in range(len(plans))]
+
+
+def _created(plan: Plan, result: CreatedKey | HoneycombError) -> Outcome:
+    if isinstance(result, HoneycombError):
+        return Outcome(plan, changed=bool(result.created), error=result)
+    return Outcome(plan, changed=True, key=result.key, created=result)

@@ -18,6 +18,7 @@ from .._api.resources import (
     PERMISSIONS,
     ApiKey,
     Environment,
+    check_text_name,
     full_permissions,
     granted_permissions,
 )
@@ -60,11 +61,8 @@ class Plan:
 
 
 def check_name(name: str, option: str = "name") -> None:
-    """Refuse a name that the service would refuse."""
-    if not name.strip() or len(name) > NAME_LENGTH:
-        raise InputError(
-            f"{option}: {name!r} has {len(name)} characters; a key's name has 1 to {NAME_LENGTH}, not all blank."
-        )
+    """Refuse a name that the service would refuse, or might change."""
+    check_text_name(name, option, "a key", NAME_LENGTH)
 
 
 def check_wanted(wanted: Wanted) -> None:

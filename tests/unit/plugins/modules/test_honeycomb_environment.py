@@ -181,7 +181,7 @@ def test_every_answer_lost(sim, environment):
     sim.clear_faults()
     sim.fail("createEnvironment", effect="reset", after=True)
     sim.fail("listEnvironments", nth=2, times=None, effect="status", status=403)
-    refused(environment(name="Load"), "lost", "may still have been created")
+    refused(environment(name="Load"), "lost", "may have made one environment")
     sim.clear_faults()
     assert not environment(name="Load")["changed"]
 

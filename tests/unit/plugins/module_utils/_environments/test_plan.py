@@ -52,7 +52,7 @@ wishes = st.builds(
 
 @given(wishes, environments)
 def test_an_update_is_what_differs_and_no_more(wanted, found):
-    plan = plan_environment(wanted, found)
+    plan = plan_environment(wanted, [found] if found else [])
     # What was asked for is so afterwards, and everything else is as before.
     for name in ("description", "color", "delete_protected"):
         want = getattr(wanted, name)
@@ -62,12 +62,12 @@ def test_an_update_is_what_differs_and_no_more(wanted, found):
     assert with_changes(found, plan.changes) == plan.after
     # Once it is so, there is nothing left to do.
     assert not changes_for(wanted, plan.after)
-    assert not plan_environment(wanted, plan.after).changed
+    assert not plan_environment(wanted, [plan.after]).changed
 
 
 @given(wishes)
 def test_a_new_environment_is_as_wanted(wanted):
-    plan = plan_environment(wanted, None)
+    plan = plan_environment(wanted, [])
     assert (plan.action, plan.environment, plan.after.name) == ("create", None, "Load")
     assert not changes_for(dataclasses.replace(wanted, delete_protected=None), plan.after)
     # Protection can't be asked for at creation.
@@ -85,7 +85,7 @@ def test_deleting_needs_a_word_for_protection_and_one_for_keys(protected, unprot
     keys = KEYS[:count]
     if (protected and not unprotect) or (count and not delete_keys):
         with pytest.raises(InputError) as refusal:
-            plan_environment(wanted, found, keys)
+            plan_environment(wanted, [found], keys)
         text = refusal.value.message
         assert "production (hcxen_1)" in text and "Nothing was changed" in text
         assert ("unprotect=true" in text) == (protected and not unprotect)
@@ -94,12 +94,12 @@ def test_deleting_needs_a_word_for_protection_and_one_for_keys(protected, unprot
             assert "key 0 (hcxik_0)" in text
             assert ("and 2 more" in text) == (count == 12)
     else:
-        plan = plan_environment(wanted, found, keys)
+        plan = plan_environment(wanted, [found], keys)
         assert (plan.action, plan.unprotect, plan.keys, plan.after) == ("delete", protected, tuple(keys), None)
 
 
 def test_absent_already():
-    plan = plan_environment(WantedEnvironment("absent", name="x"), None)
+    plan = plan_environment(WantedEnvironment("absent", name="x"), [])
     assert (plan.changed, plan.environment, plan.after) == (False, None, None)
 
 
@@ -107,28 +107,28 @@ def test_absent_already():
 @pytest.mark.parametrize("name", ["production", "Production"])
 def test_its_own_name_or_slug_may_stand_beside_the_id(state, name):
     found = dataclasses.replace(PRODUCTION, delete_protected=False)
-    assert plan_environment(WantedEnvironment(state, id="hcxen_1", name=name), found).environment == found
+    assert plan_environment(WantedEnvironment(state, id="hcxen_1", name=name), [found]).environment == found
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 def test_no_renaming(state):
     wanted = WantedEnvironment(state, id="hcxen_1", name="Live", unprotect=True, delete_keys=True)
     with pytest.raises(InputError, match="'Production'.*name of an environment can't be changed"):
-        plan_environment(wanted, PRODUCTION)
+        plan_environment(wanted, [PRODUCTION])
 
 
 def test_a_classic_environment_keeps_its_color():
     classic = dataclasses.replace(PRODUCTION, color="classic")
     with pytest.raises(InputError, match="color.*classic"):
-        plan_environment(WantedEnvironment("present", name="production", color="red"), classic)
-    assert plan_environment(WantedEnvironment("present", name="production", description="Old"), classic).changes == {
+        plan_environment(WantedEnvironment("present", name="production", color="red"), [classic])
+    assert plan_environment(WantedEnvironment("present", name="production", description="Old"), [classic]).changes == {
         "description": "Old"
     }
 
 
 def test_unknown_id_is_not_created():
     with pytest.raises(InputError, match="no environment hcxen_9"):
-        plan_environment(WantedEnvironment("present", id="hcxen_9", name="New"), None)
+        plan_environment(WantedEnvironment("present", id="hcxen_9", name="New"), [])
 
 
 def test_finding():
@@ -174,3 +174,17 @@ def test_projection_shows_what_goes():
         "delete_protected": True,
         "api_keys": ["key 0 (hcxik_0)"],
     }
+
+
+@pytest.mark.parametrize("name", ["STAGING", "Staging".swapcase(), "stagING"])
+def test_a_name_that_differs_only_by_case_is_refused_and_the_other_is_named(name):
+    with pytest.raises(InputError, match="differs only by case.*'Staging', slug 'staging' \\(hcxen_2\\)"):
+        plan_environment(WantedEnvironment("present", name=name), [PRODUCTION, STAGING])
+    # There is nothing of this name to delete, and nothing that looks like it is deleted instead.
+    assert not plan_environment(WantedEnvironment("absent", name=name), [PRODUCTION, STAGING]).changed
+
+
+@pytest.mark.parametrize("name", [" Load", "Load ", "Load\n", "\tLoad"])
+def test_a_name_with_outer_blanks_is_refused(name):
+    with pytest.raises(InputError, match="begins or ends with a blank"):
+        check_wanted_environment(WantedEnvironment("present", name=name))

@@ -238,7 +238,7 @@ def test_the_value_is_handed_back_when_cleaning_up_fails(sim, client):
 
 def test_the_value_is_handed_back_when_looking_fails(sim, client):
     sim.fail("createApiKey", effect="reset")
-    sim.fail("listApiKeys", status=403, shape="jsonapi", nth=4, times=None)
+    sim.fail("listApiKeys", status=403, shape="jsonapi", nth=3, times=None)
     with pytest.raises(HoneycombError, match="may have made one ingest key 'checkout' after 20") as caught:
         create(client, sim, wanted(sim))
     (value,) = caught.value.created
@@ -274,6 +274,19 @@ def test_many_at_once(sim, client, bystanders, way):
     assert [outcome.error for outcome in outcomes] == [None] * 12
     for name, outcome in zip(names, outcomes):
         assert [key.value for key in enabled(sim, name)] == [outcome.created.value]
+
+
+@pytest.mark.parametrize("after, looks", [(True, 1), (False, 2)])
+def test_one_look_per_batch(sim, client, after, looks):
+    """However many answers are lost: one listing tells what they made. One more where a key may still come late."""
+    sim.add_keys(250, environment="staging")
+    before = {key.id for key in client.list_keys("ingest")}
+    sim.forget_requests()
+    sim.fail("createApiKey", effect="reset", after=after, times=5)
+    plans = [Plan("create", None, wanted(sim, f"{NAME}-{number}")) for number in range(12)]
+    assert not [outcome.error for outcome in apply_plans(client, plans, before, concurrency=8) if outcome.error]
+    pages = [request.operation for request in sim.requests].count("listApiKeys")
+    assert pages == looks * 3
 
 
 def test_a_defect_in_one_does_not_lose_the_others(sim, client, monkeypatch):
