@@ -167,8 +167,14 @@ options:
     default: none
   purge_prefix:
     description:
-      - Only keys whose names start with this are purged.
+      - Only keys whose names start with this are purged. Needs O(purge).
     type: str
+  purge_all:
+    description:
+      - Allows a purge although O(api_keys) keeps no key. Without it, such a purge is refused, since an empty list is more often a mistake
+        than a wish, and would take every key that O(environment), O(key_type) and O(purge_prefix) allow.
+    type: bool
+    default: false
   marks:
     description:
       - The words with which M(community.honeycomb.honeycomb_api_key_rotation) marks the generations of rotated keys,
@@ -397,6 +403,7 @@ def main() -> None:
         **{option: item[option] for option in ("environment", "key_type", "permissions")},
         "purge": {"type": "str", "choices": ["none", "disable", "delete"], "default": "none"},
         "purge_prefix": {"type": "str"},
+        "purge_all": {"type": "bool", "default": False},
         "marks": {"type": "dict", "options": {name: {"type": "str", "default": name} for name in vars(Marks())}},
         "concurrency": {"type": "int", "default": 8},
     }

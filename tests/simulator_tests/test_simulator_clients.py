@@ -100,9 +100,12 @@ def test_life_of_an_environment(sim, manager):
 
 
 def test_errors_are_understood(sim, manager):
-    with HoneycombClient(
-        management_key=sim.management[0], management_secret="wrong", base_url=sim.url, sync=True, max_retries=0
-    ) as stranger, pytest.raises(HoneycombAuthError):
+    with (
+        HoneycombClient(
+            management_key=sim.management[0], management_secret="wrong", base_url=sim.url, sync=True, max_retries=0
+        ) as stranger,
+        pytest.raises(HoneycombAuthError),
+    ):
         stranger.api_keys.list()
     sim.rate_limit = (1, 60)
     manager.api_keys.list()

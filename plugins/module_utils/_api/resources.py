@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -100,6 +101,11 @@ class Environment:
         return self.slug or self.id
 
 
+def looks_like_management_key_id(text: str) -> bool:
+    """The third character varies with the region."""
+    return re.fullmatch(r"hc.mk_\w+", text) is not None
+
+
 def shortened(text: str, longest: int = 120) -> str:
     """A text in quotes for a message, cut where it is long."""
     return repr(text if len(text) <= longest else text[: longest - 3] + "...")
@@ -117,7 +123,9 @@ def check_text_name(name: str, option: str, what: str, longest: int) -> None:
             f"{option}: {shown} has {len(name)} characters; the name of {what} has 1 to {longest}, and not only blanks."
         )
     if name != name.strip():
-        raise InputError(f"{option}: {shown} begins or ends with a blank. Remove it.")
+        raise InputError(
+            f"{option}: {shown} begins or ends with a blank. Remove it; what already has such a name is found by its id."
+        )
 
 
 class UnexpectedShape(ValueError):

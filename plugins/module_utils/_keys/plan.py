@@ -144,8 +144,10 @@ def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
     return matches[0] if matches else None
 
 
-def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> Plan:
+def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey], known: t.Mapping[str, Environment] | None = None) -> Plan:
     """What to do so that one key is as wanted.
+
+    :param known: Environments by id, for messages.
 
     :raises InputError: where the service can't do it.
     """
@@ -153,7 +155,7 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> Plan:
     if wanted.state == "absent":
         if key is None:
             return Plan("none", None, None, label=wanted.label)
-        _refuse_unchangeable(wanted, key)
+        _refuse_unchangeable(wanted, key, known or {})
         if wanted.name is not None and wanted.name != key.name:
             raise InputError(
                 f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not be the one you "
@@ -161,7 +163,7 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> Plan:
             )
         return Plan("delete", key, None, label=wanted.label)
     if key is not None:
-        return _plan_update(wanted, key)
+        return _plan_update(wanted, key, known or {})
     if wanted.id is not None:
         raise InputError(
             f"{wanted.label}id: there is no key {wanted.id}. A key's id is given by the service: "
@@ -170,17 +172,20 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> Plan:
     return _plan_create(wanted)
 
 
-def _refuse_unchangeable(wanted: Wanted, key: ApiKey) -> None:
+def _refuse_unchangeable(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]) -> None:
     """Refuse attributes that differ and can't be changed (with an id, they were not used to find the key)."""
-    for attribute, want, have in (
-        ("key_type", wanted.key_type, key.key_type),
-        ("environment", wanted.environment and wanted.environment.id, key.environment_id),
-    ):
-        if want is not None and want != have:
-            raise InputError(
-                f"{wanted.label}{attribute}: key {key.id} ({key.name}) has {have}, not {want}, and it can't be changed. "
-                "Create another key, or correct the task."
-            )
+    if wanted.key_type is not None and wanted.key_type != key.key_type:
+        differs = f"key_type: {key.id} ({key.name}) is a key of type {key.key_type}, not {wanted.key_type}"
+    elif wanted.environment is not None and wanted.environment.id != key.environment_id:
+        place = known.get(key.environment_id) or Environment(key.environment_id)
+        differs = (
+            f"environment: key {key.id} ({key.name}) is in environment {place.label}, not in {wanted.environment.label}"
+        )
+    else:
+        return
+    raise InputError(
+        f"{wanted.label}{differs}. That can't be changed after creation: create another key, or correct the task."
+    )
 
 
 def _plan_create(wanted: Wanted) -> Plan:
@@ -201,8 +206,8 @@ def _plan_create(wanted: Wanted) -> Plan:
     return Plan("create", None, after, label=wanted.label)
 
 
-def _plan_update(wanted: Wanted, key: ApiKey) -> Plan:
-    _refuse_unchangeable(wanted, key)
+def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]) -> Plan:
+    _refuse_unchangeable(wanted, key, known)
     _check_permissions(wanted, key.key_type)
     _check_time_to_live(wanted, key)
     changes: dict[str, t.Any] = {}
@@ -240,7 +245,7 @@ def refuse_expired(plan: Plan, now: datetime) -> None:
     """
     expiry = parse_timestamp(plan.after.time_to_live) if plan.action == "create" and plan.after else None
     if expiry and expiry <= now:
-        raise InputError(f"{plan.label}time_to_live: {format_timestamp(expiry)} is over already. Give a time to come.")
+        raise InputError(f"{plan.label}time_to_live: {format_timestamp(expiry)} is in the past; give a future time.")
 
 
 def _flags(permissions: dict[str, bool]) -> str:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from .._api.resources import ApiKey
+from .._api.resources import ApiKey, Environment
 from .._errors import InputError
 from .generations import Marks
 from .plan import Plan, Wanted, plan_key, refuse_expired
@@ -43,6 +43,28 @@ class Purge:
     marks: Marks = Marks()
 
 
+def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Iterable[Wanted]) -> None:
+    """Refuse a purge that may take more than the user means: before any request.
+
+    :param purge: ``none``, ``disable`` or ``delete``.
+    :raises InputError: naming the option.
+    """
+    if prefix == "":
+        raise InputError(
+            "purge_prefix: it is empty, so every name begins with it. Leave it out, or give the beginning of the names."
+        )
+    if purge == "none":
+        for option, given in (("purge_prefix", prefix), ("purge_all", purge_all)):
+            if given:
+                raise InputError(f"{option}: it has no effect without purge. Set purge, or leave {option} out.")
+    elif not purge_all and all(entry.state == "absent" for entry in wanted):
+        which = f"every key whose name begins with {prefix!r}" if prefix else "every key"
+        raise InputError(
+            f"purge: api_keys lists no key to keep, so {which} of this environment and type would be {purge}d. Nothing was "
+            "changed. Check that api_keys is not empty by mistake; if you mean it, set purge_all=true."
+        )
+
+
 def for_each(work: t.Callable[[Wanted], R], wanted: t.Sequence[Wanted]) -> list[R]:
     """Call C(work) for each item.
 
@@ -60,10 +82,16 @@ def for_each(work: t.Callable[[Wanted], R], wanted: t.Sequence[Wanted]) -> list[
     return results
 
 
-def plan_keys(wanted: t.Sequence[Wanted], existing: t.Iterable[ApiKey], now: datetime) -> list[Plan]:
+def plan_keys(
+    wanted: t.Sequence[Wanted],
+    existing: t.Iterable[ApiKey],
+    now: datetime,
+    known: t.Mapping[str, Environment] | None = None,
+) -> list[Plan]:
     """A plan for each item.
 
     :param existing: Every key that an item can mean.
+    :param known: Environments by id, for messages.
     :param now: The service's time.
     :raises RefusedItems: Items that can't be done, or not together.
     """
@@ -76,7 +104,7 @@ def plan_keys(wanted: t.Sequence[Wanted], existing: t.Iterable[ApiKey], now: dat
     def plan(entry: Wanted) -> Plan:
         # Narrowed down only because each item would search thousands of keys.
         candidates = by_name[_named(entry)] if entry.id is None else by_id[entry.id]
-        result = plan_key(entry, candidates)
+        result = plan_key(entry, candidates, known)
         refuse_expired(result, now)
         return result
 

@@ -30,7 +30,7 @@ def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
         existing = [found] if found else []
     else:
         existing = client.list_keys(wanted.key_type)
-    plan = plan_key(wanted, existing)
+    plan = plan_key(wanted, existing, environments.known)
     refuse_expired(plan, client.transport.now())
     known = environments.name(key.environment_id for key in (plan.key, plan.after) if key)
     if module.check_mode:

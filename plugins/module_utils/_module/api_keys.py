@@ -15,7 +15,7 @@ from .._errors import HoneycombError, InputError
 from .._keys.apply import Outcome, apply_plans, predict
 from .._keys.generations import Marks
 from .._keys.plan import Plan, Wanted, check_wanted, project, unexpected
-from .._keys.plan_many import Purge, RefusedItems, action_of, for_each, plan_keys, plan_purge
+from .._keys.plan_many import Purge, RefusedItems, action_of, check_purge, for_each, plan_keys, plan_purge
 from .._parallel import in_parallel
 from .api_key import locate, read_wanted
 from .base import HoneycombModule
@@ -33,12 +33,13 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
     wanted = [_read_item(params, index, item) for index, item in enumerate(params["api_keys"])]
     try:
         for_each(check_wanted, wanted)
+        check_purge(params["purge"], params["purge_prefix"], params["purge_all"], wanted)
         client = module.client(connections=params["concurrency"])
         environments = Environments(client)
         existing = _look(params, wanted, client, environments)
         wanted = for_each(lambda entry: locate(entry, environments), wanted)
         purge = _read_purge(params, environments)
-        plans = plan_keys(wanted, existing, client.transport.now())
+        plans = plan_keys(wanted, existing, client.transport.now(), environments.known)
     except RefusedItems as exc:
         module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
     purges = plan_purge(purge, plans, existing) if purge else []

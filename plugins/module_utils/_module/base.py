@@ -11,11 +11,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._api.client import Client
-from .._api.resources import CreatedKey
+from .._api.resources import CreatedKey, looks_like_management_key_id
 from .._errors import HoneycombError, InputError
 from .._http.transport import REQUESTS_IMPORT_ERROR, US_SERVICE, Transport
 from .._time import describe_seconds
-from .options import auth_spec
+from .options import auth_spec, find_problem
 
 try:
     # ansible-core 2.22 and newer mask what is registered; up to 2.21 nothing masks a secret that an API returned.
@@ -30,18 +30,37 @@ except ImportError:
 _NOTEWORTHY_WAIT = 1.0
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """An Ansible module that says which entry of a list has the wrong shape."""
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        problem = find_problem(self.argument_spec, self.params)
+        if problem:
+            self.params = {}
+            self.fail_json(msg=problem)
+
+
 class HoneycombModule:
     """An Ansible module of this collection: its options, its client, its way to end."""
 
     def __init__(self, spec: dict[str, t.Any], *, supports_check_mode: bool = True, **constraints: t.Any) -> None:
-        self.ansible = AnsibleModule(
+        self.ansible = _Module(
             argument_spec={**auth_spec(), **spec}, supports_check_mode=supports_check_mode, **constraints
         )
         if REQUESTS_IMPORT_ERROR:
             self.ansible.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
         self.params: dict[str, t.Any] = self.ansible.params
+        self._hide_misplaced_secret()
         self.check_mode: bool = self.ansible.check_mode
         self._transport: Transport | None = None
+
+    def _hide_misplaced_secret(self) -> None:
+        """An id may be shown, and Ansible shows it. But id and secret are easily swapped."""
+        key_id = self.params["management_key_id"]
+        if key_id and not looks_like_management_key_id(key_id):
+            self.ansible.no_log_values.add(key_id)
+            register_secret(key_id)
 
     def run(self, work: t.Callable[[HoneycombModule], dict[str, t.Any]]) -> t.NoReturn:
         """Do the module's work and end the task with its result, or with a clear failure."""
@@ -73,7 +92,8 @@ class HoneycombModule:
         for option in ("timeout", "max_wait"):
             value = self.params[option]
             if not (0 if option == "max_wait" else 0.001) <= value <= 86400:
-                raise InputError(f"{option}: {value:g} is out of range; give seconds, at most 86400.")
+                least = "from 0" if option == "max_wait" else "above 0 and"
+                raise InputError(f"{option}: {value:g} is out of range; give a number of seconds {least} up to 86400.")
         if self._transport is None:
             self._transport = Transport(
                 self.params["api_url"] or US_SERVICE,
@@ -105,7 +125,8 @@ class HoneycombModule:
                 raise InputError(f"{option}: it holds characters that can't be in a management key. Copy it again.")
             if ":" in value:
                 raise InputError(
-                    f"{option}: it holds a colon. Give id and secret apart, in management_key_id and management_key_secret."
+                    f"{option}: it holds a colon. Give the id and the secret separately, in "
+                    "management_key_id and management_key_secret."
                 )
         return Client(
             self.transport(connections),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible.module_utils.common.validation import check_type_dict
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._api.resources import KEY_TYPES, PERMISSIONS
@@ -43,6 +44,39 @@ def auth_spec() -> dict[str, t.Any]:
         "validate_certs": {"type": "bool", "default": True},
         "ca_path": {"type": "path"},
     }
+
+
+def find_problem(spec: dict[str, t.Any], given: dict[str, t.Any], at: str = "") -> str | None:
+    """What is wrong with the shape of nested options, where Ansible itself would not say which entry it is about.
+
+    :param at: Where ``given`` is, for the message.
+    """
+    for name, option in spec.items():
+        spellings = {spelling: given[spelling] for spelling in (name, *option.get("aliases", ())) if spelling in given}
+        if len(spellings) > 1 and len({str(value) for value in spellings.values()}) > 1:
+            told = " and ".join(f"{spelling}={value}" for spelling, value in spellings.items())
+            return f"{at}{name}: it is given twice, as {told}. Give it once."
+        if "options" not in option:
+            continue
+        for value in spellings.values():
+            many = isinstance(value, list)
+            for index, entry in enumerate(value if many else [value]):
+                place = f"{at}{name}[{index}]" if many else f"{at}{name}"
+                problem = _shape_problem(option["options"], entry, place)
+                if problem:
+                    return problem
+    return None
+
+
+def _shape_problem(spec: dict[str, t.Any], entry: t.Any, place: str) -> str | None:
+    if entry is None:
+        return None
+    try:
+        entry = check_type_dict(entry)
+    except TypeError:
+        example = "name" if "name" in spec else next(iter(spec))
+        return f"{place}: give a dictionary like {{{example}: ...}}, not a {type(entry).__name__}."
+    return find_problem(spec, entry, f"{place}.")
 
 
 def key_spec() -> dict[str, t.Any]:

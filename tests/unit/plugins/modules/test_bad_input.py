@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from simulator import Simulator
 
 KEY, INFO, AUTH = "honeycomb_api_key", "honeycomb_api_key_info", "honeycomb_auth_info"
+KEYS = "honeycomb_api_keys"
 INGEST = {"key_type": "ingest", "environment": "production"}
 
 
@@ -95,7 +96,8 @@ def test_bad_input(sim, call_module, leaks, check):
             ["'prod'", "production, staging"],
         ),
         "too long name": (KEY, {"name": "n" * 101, **INGEST}, ["name", "101 characters", "100"]),
-        "blank name": (KEY, {"name": " ", **INGEST}, ["name"]),
+        "blank name": (KEY, {"name": " ", **INGEST}, ["name", "not only blanks"]),
+        "outer blank": (KEY, {"name": "x ", **INGEST}, ["name", "'x '", "begins or ends with a blank"]),
         "bad time": (
             KEY,
             {"name": "x", "time_to_live": "tomorrow", **INGEST},
@@ -107,8 +109,42 @@ def test_bad_input(sim, call_module, leaks, check):
         "fixed type": (
             KEY,
             {"id": ingest.id, "key_type": "configuration"},
-            ["key_type", ingest.id, "can't be changed"],
+            ["key_type", ingest.id, "of type ingest, not configuration", "can't be changed"],
         ),
+        "fixed environment": (
+            KEY,
+            {"id": ingest.id, "environment": "staging"},
+            ["environment", ingest.id, "in environment production, not in staging", "can't be changed"],
+        ),
+        "fixed environment of an item": (
+            KEYS,
+            {"api_keys": [{"id": ingest.id, "environment": "staging"}]},
+            ["api_keys[0]: environment", "in environment production, not in staging"],
+        ),
+        "a string for an item": (KEYS, {"api_keys": [{"name": "a"}, "checkout"]}, ["api_keys[1]", "{name: ...}"]),
+        "a string for permissions": (
+            KEYS,
+            {"api_keys": [{"name": "a"}, {"name": "b", "permissions": "all"}]},
+            ["api_keys[1].permissions", "{create_datasets: ...}"],
+        ),
+        "a permission twice": (
+            KEYS,
+            {"permissions": {"manage_privateBoards": True, "manage_private_boards": False}, "api_keys": []},
+            ["permissions.manage_privateBoards", "given twice"],
+        ),
+        "nothing to keep": (KEYS, {"api_keys": [], **INGEST, "purge": "delete"}, ["purge", "purge_all=true"]),
+        "only absent ones": (
+            KEYS,
+            {"api_keys": [{"name": "x", "state": "absent"}], **INGEST, "purge": "disable", "purge_prefix": "s"},
+            ["purge", "begins with 's'", "disabled", "purge_all=true"],
+        ),
+        "every prefix": (
+            KEYS,
+            {"api_keys": [{"name": "x"}], **INGEST, "purge": "delete", "purge_prefix": ""},
+            ["purge_prefix", "empty"],
+        ),
+        "prefix for nothing": (KEYS, {"api_keys": [], "purge_prefix": "s"}, ["purge_prefix", "no effect"]),
+        "purge of all for nothing": (KEYS, {"api_keys": [], "purge_all": True}, ["purge_all", "no effect"]),
         "bad duration": (INFO, {"older_than": "three months"}, ["older_than", "'three months'", "90d"]),
         "number only": (INFO, {"older_than": 90}, ["older_than", "90d"]),
         "bad status": (INFO, {"status": "on"}, ["status", "enabled, disabled"]),
@@ -123,13 +159,23 @@ def test_bad_input(sim, call_module, leaks, check):
             ["api_url", "user or a password"],
         ),
         "no address": (INFO, {"api_url": "api.honeycomb.io"}, ["api_url", "https://api.honeycomb.io"]),
-        "no timeout": (INFO, {"timeout": 0}, ["timeout"]),
+        "no timeout": (INFO, {"timeout": 0}, ["timeout", "above 0"]),
+        "negative wait": (INFO, {"max_wait": -1}, ["max_wait", "from 0"]),
         "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "Strip it"]),
     }
     output = run_cases(call_module, cases, check=check)
     assert not writes(sim)
     # What the user wrote where it may be shown is shown again; the rest is not.
     assert not leaks(sim, output.replace(secret[::-1], ""))
+
+
+def test_a_secret_given_as_id_is_not_shown(sim, call_module):
+    """Ansible repeats what a task was given, and an id is no secret. What does not look like an id may be one."""
+    secret = sim.management[1]
+    for module, arguments in ((INFO, {}), (KEYS, {"api_keys": []}), (AUTH, {}), (KEYS, {"api_keys": ["x"]})):
+        result = call_module(module, {**arguments, "management_key_id": secret, "management_key_secret": "x"})
+        assert result.get("failed") and secret not in result.output
+    assert sim.management[0] in call_module(INFO, {"management_key_id": sim.management[0]}).output
 
 
 @pytest.fixture

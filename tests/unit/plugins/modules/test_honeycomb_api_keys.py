@@ -142,17 +142,18 @@ def test_prediction_and_outcome_are_the_same(sim, api_keys, data):
     )
     items = data.draw(st.lists(item, max_size=6))
     purge = data.draw(st.sampled_from(["none", "disable", "delete"]))
+    options = {} if purge == "none" else {"purge": purge, "purge_all": True}
     before, known = state(sim), len(writes(sim))
-    predicted = api_keys(items, check=True, purge=purge)
+    predicted = api_keys(items, check=True, **options)
     assert (state(sim), len(writes(sim))) == (before, known)
-    done = api_keys(items, purge=purge)
+    done = api_keys(items, **options)
     if predicted.get("failed"):
         assert (done["msg"], state(sim)) == (predicted["msg"], before)
         return
     assert [done[part] for part in ("changed", "diff")] == [predicted[part] for part in ("changed", "diff")]
     assert actions(done) == actions(predicted)
     assert done["changed"] == (len(writes(sim)) > known)
-    assert not api_keys(items, purge=purge)["changed"]
+    assert not api_keys(items, **options)["changed"]
 
 
 # What is not listed
@@ -209,6 +210,22 @@ def test_nothing_is_purged_when_an_item_failed(sim, api_keys):
     result = api_keys(names("new"), purge="delete")
     assert "Nothing was purged (1 due)" in result["msg"]
     assert sim.key(old.id)
+
+
+@pytest.mark.parametrize("items", [[], names("gone", state="absent")], ids=["nothing", "only absent ones"])
+@pytest.mark.parametrize("prefix", [None, "svc-"])
+@pytest.mark.parametrize("action", ["disable", "delete"])
+def test_a_purge_that_keeps_nothing_needs_a_word(sim, api_keys, items, prefix, action):
+    """An undefined variable behind default([]) must not be enough to take every key."""
+    keys = [sim.add_key(name=name, environment="production") for name in ("svc-a", "svc-b", "gone")]
+    options = {"purge": action, **({"purge_prefix": prefix} if prefix else {})}
+    for check in (True, False):
+        result = api_keys(items, check=check, **options)
+        assert result.get("failed") and "purge_all=true" in result["msg"]
+    assert sim.requests == []
+    assert api_keys(items, purge_all=True, **options)["changed"]
+    taken = [sim.key(key.id) is None if action == "delete" else sim.key(key.id).disabled for key in keys[:2]]
+    assert taken == [True, True]
 
 
 def test_purge_needs_its_bounds(sim, call_module):
