@@ -128,7 +128,7 @@ def test_a_store_that_fails_for_some(scene):
     names = ["good", "bad", "tells"]
     services = [{"name": name, "store_tasks": "store.yml" if name == "good" else "broken.yml"} for name in names]
     result = scene.provision(services, expect_rc=2, verbosity=4)
-    text = said(result, "Load Tests", "run it again", "bad: its value was not stored: the task Reach the vault failed")
+    text = said(result, "Load Tests", "rerun", "bad: its value was not stored: the task Reach the vault failed")
     assert "failed: the vault is sealed." in text and "its message is not shown" in text
     # From 2.19 on, ansible-core shows the message of a failed task also with no_log. It is the task's own.
     scene.assert_nothing_secret_in(text, re.sub(r"the vault is sealed\S*", "", result.output), str(result.tasks))
@@ -180,7 +180,7 @@ def test_a_list_that_can_not_be_carried_out_to_the_end(scene):
         expect_rc=2,
     )
     text = " ".join(result.task("Refuse what could not be carried out to the end")["result"]["msg"].split())
-    for word in ("twice is listed twice", "x has to have 1 to 90", "lost: there is no tasks file nowhere.yml"):
+    for word in ("twice is listed twice", "x' has to have 1 to 90", "lost: there is no tasks file nowhere.yml"):
         assert word in text
     assert not scene.sim.requests
 
@@ -208,3 +208,56 @@ def test_the_readme_shows_what_the_guide_shows():
     shown = re.findall(r"^```yaml\n(.*?)^```$", (ROLE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     files = captioned(GUIDE)
     assert [block.strip() for block in shown] == [files["provision.yml"].strip(), files["store.yml"].strip()]
+
+
+FAILING = """
+- name: Reach the vault
+  ansible.builtin.fail:
+    msg: the vault is sealed
+"""
+UNREACHABLE = """
+- name: Reach the vault
+  ansible.builtin.command: "true"
+  delegate_to: vault.example.com
+  vars:
+    ansible_connection: ssh
+    ansible_host: 127.0.0.1
+    ansible_port: 9
+"""
+
+
+@pytest.mark.parametrize(
+    ("store", "keywords_of"), [(FAILING, "role"), (UNREACHABLE, "play")], ids=["failing", "unreachable"]
+)
+def test_keywords_of_the_play_do_not_hide_a_store_that_fails(scene, store, keywords_of):
+    """An error that the play ignores would leave an enabled key whose value nobody has."""
+    (play,) = yaml.safe_load((scene.folder / "provision.yml").read_text())
+    target = play if keywords_of == "play" else play["roles"][0]
+    target.update(ignore_errors=True, ignore_unreachable=True)
+    (scene.folder / "provision.yml").write_text(yaml.safe_dump([play]))
+    (scene.folder / "broken.yml").write_text(store)
+    services = [{"name": "good"}, {"name": "bad", "store_tasks": "broken.yml"}]
+    result = scene.provision(services, expect_rc=None)
+    assert result.rc != 0
+    beforehand = result.task("Say which values are stored now")["result"]["msg"]
+    assert "good [pending], bad [pending]" in beforehand and "rerun" in beforehand
+    keys = scene.keys()
+    assert not [name for name, key in keys.items() if not key.disabled and scene.stored().get(name) != key.value]
+    if store is FAILING:
+        said(result, "bad: its value was not stored", "the vault is sealed")
+        assert sorted(keys) == ["good"]
+
+    scene.provision([{"name": "good"}, {"name": "bad"}])
+    scene.assert_each_value_is_stored("good", "bad")
+
+
+def test_a_key_that_was_there_is_named(scene):
+    """Its value is not known to the run, so the service may have none: that must not go without a word."""
+    scene.sim.add_environment("Load Tests")
+    key = scene.sim.add_key(name="checkout", environment="load-tests")
+    services = [{"name": "checkout"}, {"name": "new"}]
+    for check in (True, False):
+        result = scene.provision(services, check=check)
+        (line,) = result.task("Say which services have a key already")["result"]["msg"]
+        assert line.startswith(f"checkout: key {key.id} (enabled) existed already")
+    assert scene.stored() == {"new": scene.keys()["new"].value}

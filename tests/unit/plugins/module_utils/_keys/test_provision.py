@@ -1,0 +1,137 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The decisions of the role environment_provision, without a role."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.provision import (
+    plan_services,
+    read_request,
+    tell_failures,
+    tell_reason,
+)
+
+NAMES = ["a", "b", "c"]
+
+
+def key(name: str, key_type: str = "ingest", disabled: bool = False) -> dict[str, Any]:
+    return {"id": f"id of {name}, {key_type}, {disabled}", "name": name, "key_type": key_type, "disabled": disabled}
+
+
+def services(*names: str, **more: Any) -> list[dict[str, Any]]:
+    request = read_request([{"name": name, **more} for name in names], "store.yml", "/play", lambda path: True)
+    assert not request.problems
+    return request.services
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([{"name": "a"}, {"name": "a"}], "a is listed twice"),
+        ([{"name": " "}], "1 to 90"),
+        ([{"name": "a "}], "without blanks"),
+        ([{"name": "x" * 91}], "1 to 90"),
+        ([{"name": "a [pending]"}], "without a mark"),
+        ([{"name": "a", "store_tasks": "nowhere.yml"}], "no tasks file nowhere.yml (relative paths start at /play)"),
+    ],
+)
+def test_what_can_not_be_carried_out(entries: list[dict[str, Any]], words: str) -> None:
+    request = read_request(entries, "store.yml", "/play", lambda path: path == "/play/store.yml")
+    assert len(request.problems) == 1
+    assert words in request.problems[0]
+
+
+@pytest.mark.parametrize("blank", [None, ""])
+def test_no_tasks_at_all(blank: str | None) -> None:
+    request = read_request([{"name": "a", "store_tasks": blank}], blank, "/play", lambda path: True)
+    assert ["a has no store_tasks" in problem for problem in request.problems] == [True]
+
+
+def test_a_complete_service() -> None:
+    (service,) = services("a", key_type=None)
+    assert service == {
+        "name": "a",
+        "pending_name": "a [pending]",
+        "key_type": "ingest",
+        "permissions": None,
+        "tasks": "/play/store.yml",
+    }
+    (other,) = services(
+        "a", store_tasks="/elsewhere/own.yml", key_type="configuration", permissions={"send_events": True}
+    )
+    assert (other["tasks"], other["key_type"]) == ("/elsewhere/own.yml", "configuration")
+    assert other["permissions"] == {"send_events": True}
+
+
+listings = st.lists(
+    st.builds(
+        key,
+        st.sampled_from([*NAMES, *(f"{name} [pending]" for name in NAMES), "other"]),
+        st.sampled_from(["ingest", "configuration"]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(listings)
+def test_each_service_gets_a_key_and_nothing_in_use_goes(listing: list[dict[str, Any]]) -> None:
+    plan = plan_services(services(*NAMES), listing)
+    here = [entry for entry in listing if entry["key_type"] == "ingest"]
+    gone = {item["id"] for item in plan.leftovers}
+    # Only what nobody can use is deleted: marked, disabled, and of a service without a key of its own.
+    for entry in listing:
+        if entry["id"] in gone:
+            assert entry["disabled"] and entry["name"].endswith(" [pending]") and entry["key_type"] == "ingest"
+            assert entry["name"].removesuffix(" [pending]") not in {other["name"] for other in here}
+    wanted = {item["name"]: item for item in plan.wanted}
+    assert len(wanted) == len(plan.wanted)
+    for name in NAMES:
+        own = [entry for entry in here if entry["name"] == name]
+        live = [entry for entry in here if entry["name"] == f"{name} [pending]" and not entry["disabled"]]
+        # There is one already, or one is made: disabled, and under the marked name.
+        assert (name in wanted) == bool(own)
+        assert (f"{name} [pending]" in wanted) == (not own and not live)
+        assert len([line for line in plan.kept if line.startswith(f"{name}: ")]) == len(own or live)
+        if own:
+            assert wanted[name]["state"] == ("disabled" if own[0]["disabled"] else "present")
+    assert {item["state"] for item in plan.wanted if item["name"].endswith("]")} <= {"disabled"}
+
+
+def test_what_went_wrong_is_told_once_per_item() -> None:
+    results: list[dict[str, Any]] = [
+        {"msg": "2 of 3 failed", "failed_items": [{"name": "a [pending]", "id": None, "msg": "No."}]},
+        {"skipped": True, "msg": "not shown"},
+        {"changed": True},
+        {"msg": "No answer.", "failed_items": []},
+    ]
+    assert tell_failures(results, ["b: sealed."]) == ["b: sealed.", "a: No.", "No answer."]
+
+
+INGEST = "hcxik_" + "a1b2" * 14 + "zz"
+CONFIGURATION = "0123456789abcdefghijkl"
+
+
+@pytest.mark.parametrize("value", [INGEST, CONFIGURATION])
+@pytest.mark.parametrize("offset", range(3))
+def test_a_message_that_holds_the_value_is_not_shown(value: str, offset: int) -> None:
+    encoded = base64.b64encode(b"x" * offset + value.encode() + b"yy").decode()
+    for text in (f"no: {value}!", f"no: {encoded}", f"no: {value[-32:]}"):
+        reason = tell_reason(text, value)
+        assert "not shown" in reason and value[-20:] not in reason
+
+
+@pytest.mark.parametrize(
+    ("message", "told"), [("Sealed.", "Sealed."), ("", "it gave no message."), (None, "it gave no message.")]
+)
+def test_a_message_without_the_value_is_shown(message: str | None, told: str) -> None:
+    assert tell_reason(message, INGEST) == told
