@@ -99,6 +99,7 @@ SCENES = {
         files_of=[f"{GUIDES}/guide_rotation.rst"],
         replaced=["checkout"],
     ),
+    f"{GUIDES}/guide_many_keys.rst": Scene(preview={"services.yml": '+    "svc-accounts (ingest, production)": {'}),
     f"{GUIDES}/guide_audit.rst": Scene([key("checkout"), key("deployments", key_type="configuration", days=1)]),
 }
 
