@@ -232,7 +232,7 @@ def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
         if command[0] in NOT_RUN:
             continue
         for name in scene.later.keys() & set(command) - started:
-            ids.update({key.name: key.id for key in sim.keys()})
+            ids.update({key.name: key.id for key in sim.keys(environment="production")})
             sim.advance(scene.later[name].total_seconds())
         state = everything(sim, folder)
         shown_now = run(command, folder, env)
@@ -314,23 +314,3 @@ def test_the_role_readmes_name_every_variable():
         if "## Variables" in readme:
             missing = [name for name in options if f"`{name.removeprefix(role.name + '_')}`" not in readme]
             assert not missing, f"{role.name}/README.md does not name {missing}"
-
-
-def quoted_messages(page: str) -> list[str]:
-    """What the tables of a page say that errors say: the first column under `It says`."""
-    text = (ROOT / page).read_text()
-    tables = re.findall(r"   \* - It says\n(.*?)(?:\n\n(?! )|\Z)", text, re.DOTALL)
-    rows = [row for table in tables for row in re.findall(r"^   \* - (``.*)$", table, re.MULTILINE)]
-    return [message for row in rows for message in re.findall(r"``(.+?)``", row)]
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if "It says" in (ROOT / page).read_text()])
-def test_quoted_messages_exist(page):
-    sources = [*(ROOT / "plugins").rglob("*.py"), *(ROOT / "roles").rglob("*.yml")]
-    text = "\n".join(source.read_text() for source in sources)
-    text = re.sub(r'"\s*\n\s*(?:\+ )?f?"', "", text)  # strings that go on in the next line
-    text = re.sub(r"\s+", " ", text)
-    messages = quoted_messages(page)
-    assert messages
-    unknown = [part for message in messages for part in message.split("...") if part.strip() not in text]
-    assert not unknown, f"no error says this: {unknown}"
