@@ -35,7 +35,7 @@ options:
   phase:
     description:
       - With V(status), return the generations of each key and the next steps. Writes nothing.
-      - With V(stage), disable replaced keys whose overlap is over, delete keys that have been disabled for the grace period, clean up what a
+      - With V(stage), disable replaced keys whose overlap has ended, delete keys that have been disabled for the grace period, clean up what a
         dead run left behind, and create a disabled, pending key for each key that is due. The result contains its value.
       - With V(activate), enable the pending keys of O(staged), and wait until Honeycomb accepts each value as the right key.
       - With V(promote), make the pending keys of O(staged) the current ones. By then, they have to be on every consumer.

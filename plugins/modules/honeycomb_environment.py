@@ -162,7 +162,7 @@ api_keys:
   description:
     - The keys that were deleted with the environment, would be deleted (in check mode), or prevented the deletion. Oldest first.
     - Never contains a secret.
-  returned: with O(state=absent), also when that is refused
+  returned: with O(state=absent), even if it is refused
   type: list
   elements: dict
   contains:
