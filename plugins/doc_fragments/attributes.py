@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documentation of what modules of this collection support."""
+"""Documents what the modules of this collection support."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ attributes:
     membership:
       - community.honeycomb.honeycomb
   check_mode:
-    description: Can run in C(check_mode) and return changed status prediction without modifying the target.
+    description: Can run in C(check_mode) and predict whether it would change the target, without changing it.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: In diff mode, returns details on what changed, or would change in C(check_mode).
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    description: When run twice in a row with the same arguments, outside check mode, the second run reports no change.
 """
 
     # Modules that only read.

@@ -14,10 +14,11 @@ author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
   - Creates, changes, enables, disables or deletes an ingest or configuration key of a Honeycomb environment.
-  - Honeycomb shows the secret of a key once, in the answer that creates it. The task that creates a key returns it; no later task can.
-    Store it right away, and set C(no_log=true) on the task.
-  - When the answer to a creation is lost on its way, the key it may have made is looked up and removed before another try, so that one
-    task never leaves two keys.
+  - Honeycomb shows the secret of a key once, in the answer to its creation. The task that creates a key returns it; no later task can.
+    Store it right away, and set C(no_log) on the task. The examples set it to C(not ansible_check_mode), since check mode returns no
+    secret and its preview may be shown.
+  - If the answer to a creation is lost, the module finds and removes the key that the lost request may have created before it tries
+    again, so one task never leaves two keys.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -31,10 +32,10 @@ attributes:
 options:
   state:
     description:
-      - With V(present) the key exists and is enabled.
-      - With V(disabled) the key exists and is disabled. It is created disabled if it does not exist, so that it can be handed out
-        ahead of time; with an O(id) that does not exist, the task fails.
-      - With V(absent) the key does not exist. Deleting is immediate and final.
+      - With V(present), the key exists and is enabled.
+      - With V(disabled), the key exists and is disabled. If it does not exist, it is created disabled, so that you can distribute it
+        ahead of time. With an O(id) that does not exist, the task fails.
+      - With V(absent), the key does not exist. Deletion is immediate and final.
     type: str
     choices:
       - present
@@ -43,30 +44,31 @@ options:
     default: present
   id:
     description:
-      - The id of an existing key. It wins over O(name).
+      - The id of an existing key. It takes precedence over O(name).
     type: str
   name:
     description:
-      - The name of the key, 1 to 100 characters. Without O(id) the key is found by its name within O(key_type) and O(environment).
-      - When more than one key has this name there, the task fails and lists their ids.
-      - With O(id), a different name renames the key; with O(state=absent) it has to be the key's name.
+      - The name of the key, 1 to 100 characters, without blanks at either end. Without O(id), the module finds the key by its name,
+        O(key_type) and O(environment).
+      - If more than one key matches, the task fails and lists their ids.
+      - With O(id), a different name renames the key. With O(state=absent), it has to be the key's name.
     type: str
   key_type:
     description:
-      - The type of the key. V(ingest) keys send telemetry; V(configuration) keys can also manage what O(permissions) allow.
-      - Needed without O(id). It can't be changed later.
+      - The type of the key. V(ingest) keys send telemetry. V(configuration) keys can also manage what O(permissions) allows.
+      - Required without O(id). It can't be changed later.
     type: str
     choices:
       - ingest
       - configuration
   environment:
     description:
-      - The id, slug or name of the environment. The slug or name needs a management key with the scope C(environments:read).
-      - Needed without O(id). It can't be changed later.
+      - The id, slug or name of the environment. A slug or name requires a management key with the scope C(environments:read).
+      - Required without O(id). It can't be changed later.
     type: str
   permissions:
     description:
-      - What the key may do. Without this option, an existing key keeps its permissions and a new one gets none.
+      - What the key may do. If omitted, an existing key keeps its permissions and a new one gets none.
       - Only O(permissions.create_datasets) applies to ingest keys, and only when they are created.
     type: dict
     suboptions:
@@ -102,7 +104,7 @@ options:
         type: bool
       manage_privateBoards:
         description:
-          - Create, change and delete private boards. Not together with O(permissions.visible_team_members).
+          - Create, change and delete private boards. Can't be combined with O(permissions.visible_team_members).
         type: bool
         aliases:
           - manage_private_boards
@@ -110,17 +112,17 @@ options:
         description: Read service maps.
         type: bool
       visible_team_members:
-        description: Let every member of the team see the key in Honeycomb's pages.
+        description: Let every member of the team see the key in Honeycomb's web UI.
         type: bool
   purge_permissions:
     description:
-      - Whether permissions that O(permissions) does not list are taken away. Has no effect without O(permissions).
+      - Whether to remove permissions that O(permissions) does not list. Has no effect without O(permissions).
     type: bool
     default: true
   time_to_live:
     description:
-      - The time at which an ingest key expires, in RFC 3339 form. Set at creation, and not changeable later.
-      - For an existing key it is compared where Honeycomb tells it, and left alone where it does not.
+      - The time at which an ingest key expires, in RFC 3339 format. It is set at creation and can't be changed later.
+      - For an existing key, a different time is an error. It is ignored if Honeycomb does not report the key's time.
     type: str
 seealso:
   - module: community.honeycomb.honeycomb_api_key_info
@@ -136,9 +138,9 @@ EXAMPLES = r"""
     permissions:
       create_datasets: true
   register: checkout_key
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 
-- name: Store its value, which is returned only now
+- name: Store its value, which is returned only once
   ansible.builtin.copy:
     content: "{{ checkout_key.key }}"
     dest: "{{ key_directory }}/checkout.key"
@@ -154,7 +156,7 @@ EXAMPLES = r"""
     permissions:
       manage_markers: true
       run_queries: true
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 
 - name: A key for later, created disabled
   community.honeycomb.honeycomb_api_key:
@@ -162,7 +164,7 @@ EXAMPLES = r"""
     key_type: ingest
     environment: staging
     state: disabled
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 
 - name: Rename a key
   community.honeycomb.honeycomb_api_key:
@@ -185,7 +187,7 @@ EXAMPLES = r"""
 RETURN = r"""
 api_key:
   description:
-    - The key as it is after the task, or would be (in check mode). Never holds a secret.
+    - The key as it is after the task, or would be (in check mode). Never contains a secret.
     - Empty when the key does not exist.
   returned: success
   type: dict
@@ -224,7 +226,7 @@ api_key:
       type: bool
       sample: false
     permissions:
-      description: Every permission that this type of key can have, each true or false.
+      description: All permissions that this type of key can have, each true or false.
       type: dict
       sample: {"create_datasets": true}
     created_at:
@@ -232,31 +234,31 @@ api_key:
       type: str
       sample: "2026-02-11T08:15:00Z"
     updated_at:
-      description: When the key was changed last. C(null) for a key that check mode would create.
+      description: When the key was last changed. C(null) for a key that check mode would create.
       type: str
       sample: "2026-02-11T08:15:00Z"
 key:
   description:
-    - The value that an application uses. For an ingest key this is its id and its secret, for a configuration key the secret alone.
+    - The value that an application uses. For an ingest key, it is the id followed by the secret; for a configuration key, the secret.
     - A secret.
   returned: when the task created the key
   type: str
 secret:
   description:
-    - The raw secret of the key, as Honeycomb's API shows it.
+    - The raw secret of the key, as Honeycomb's API returns it.
     - A secret.
   returned: when the task created the key
   type: str
 created:
   description:
     - What the task created before it failed. Each entry has C(name), C(id), C(key) and C(secret).
-    - Holds secrets.
+    - Contains secrets.
   returned: on failure, when a key was created
   type: list
   elements: dict
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -264,16 +266,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
-  - Lists the ingest and configuration keys of a team, all pages of them, and counts them.
-  - Filters narrow the list; a key has to pass all that are given. Secrets are not known to this module.
+  - Lists all ingest and configuration keys of a team, and counts them.
+  - Filters narrow the list; a key has to match all of them. This module never returns a secret.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -24,7 +24,7 @@ options:
     description: Only the key with this id.
     type: str
   name:
-    description: Only keys with exactly this name.
+    description: Only keys with this exact name.
     type: str
   key_type:
     description: Only keys of this type.
@@ -34,7 +34,7 @@ options:
       - configuration
   environment:
     description:
-      - Only keys of the environment with this id, slug or name. The slug or name needs the scope C(environments:read).
+      - Only keys of the environment with this id, slug or name. A slug or name requires the scope C(environments:read).
     type: str
   status:
     description: Only keys that are enabled, or only keys that are disabled.
@@ -44,7 +44,7 @@ options:
       - disabled
   older_than:
     description:
-      - Only keys created longer ago than this. A number and a unit of C(s), C(m), C(h), C(d) or C(w), for example V(90d) or V(12h).
+      - Only keys that are older than this. A number with the unit C(s), C(m), C(h), C(d) or C(w), for example V(90d) or V(12h).
     type: str
 seealso:
   - module: community.honeycomb.honeycomb_api_key
@@ -70,7 +70,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 api_keys:
-  description: The keys that passed the filters, oldest first. Never holds a secret.
+  description: The keys that match the filters, oldest first. Never contains a secret.
   returned: success
   type: list
   elements: dict
@@ -109,7 +109,7 @@ api_keys:
       type: bool
       sample: false
     permissions:
-      description: Every permission that this type of key can have, each true or false.
+      description: All permissions that this type of key can have, each true or false.
       type: dict
       sample: {"create_datasets": true}
     created_at:
@@ -117,32 +117,32 @@ api_keys:
       type: str
       sample: "2026-02-11T08:15:00Z"
     updated_at:
-      description: When the key was changed last.
+      description: When the key was last changed.
       type: str
       sample: "2026-02-11T08:15:00Z"
     age_days:
-      description: Whole days since the key was created, by the service's clock. C(null) where the service does not tell when it was.
+      description: Whole days since the key was created, by Honeycomb's clock. C(null) if Honeycomb does not report the time.
       type: int
       sample: 91
 summary:
-  description: Counts over RV(api_keys).
+  description: Counts of RV(api_keys).
   returned: success
   type: dict
   contains:
     total:
-      description: All of them.
+      description: All keys.
       type: int
       sample: 3
     enabled:
-      description: The enabled ones.
+      description: The enabled keys.
       type: int
       sample: 2
     disabled:
-      description: The disabled ones.
+      description: The disabled keys.
       type: int
       sample: 1
     by_environment:
-      description: Counts by the environment's slug, or by its id where the slug is not known.
+      description: Counts by the environment's slug, or by its id if the slug is not known.
       type: dict
       sample: {"production": 2, "staging": 1}
     by_type:
@@ -150,8 +150,8 @@ summary:
       type: dict
       sample: {"configuration": 1, "ingest": 2}
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -159,16 +159,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

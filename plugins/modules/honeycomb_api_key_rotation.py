@@ -8,15 +8,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: honeycomb_api_key_rotation
-short_description: Take one phase of the rotation of Honeycomb API keys
+short_description: Run one phase of the rotation of Honeycomb API keys
 version_added: 0.1.0
 author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
-  - The role P(community.honeycomb.api_key_rotation#role) chains the phases, with the deployment of the new values in between. Use this
-    module on its own to look at rotations (O(phase=status)), or to build another chain.
-  - All state is in Honeycomb itself. A key C(NAME) that is being replaced becomes C(NAME [retired TIME]), its successor is
-    C(NAME [pending]) until it is deployed. Each phase decides from what it finds, so that a run that died is finished by the next one.
+  - The role P(community.honeycomb.api_key_rotation#role) chains the phases, and deploys the new values in between. Use this module on its
+    own to show the status of rotations (O(phase=status)), or to build another chain.
+  - All state is in Honeycomb itself. When a key C(NAME) is replaced, it becomes C(NAME [retired TIME]); its successor is C(NAME [pending])
+    until it is deployed. Each phase decides from the keys that it finds, so the next run finishes what a dead run left behind.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -24,23 +24,23 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode O(phase=stage) tells everything that a rotation would do next; the phases that follow have nothing to work on.
+      - In check mode, O(phase=stage) reports everything that a rotation would do next; the following phases have nothing to work on.
   diff_mode:
     support: full
   idempotent:
     support: partial
     details:
-      - All phases, except that O(phase=stage) creates another key when a key is due again. With C(max_age=0s) or C(force) it always is.
+      - All phases, except that O(phase=stage) creates another key when a key is due again. With C(max_age=0s) or C(force), it always is.
 options:
   phase:
     description:
-      - With V(status), tell what there is and what comes next. Writes nothing.
-      - With V(stage), disable what was replaced and whose overlap is over, delete what has been disabled for the grace period, put away what
-        a run that died has left, and create a disabled, pending key for each key that is due. The result holds its value.
-      - With V(activate), enable the pending keys of O(staged), and wait until Honeycomb accepts each value as the key that it should be.
-      - With V(promote), make the pending keys of O(staged), which are on every consumer by now, the current ones.
-      - With V(restore), enable the newest retired generation of each key at once. It is left alone from then on.
-      - With V(retire), let go of restored generations, so that their overlap begins.
+      - With V(status), return the generations of each key and the next steps. Writes nothing.
+      - With V(stage), disable replaced keys whose overlap has ended, delete keys that have been disabled for the grace period, clean up what a
+        dead run left behind, and create a disabled, pending key for each key that is due. The result contains its value.
+      - With V(activate), enable the pending keys of O(staged), and wait until Honeycomb accepts each value as the right key.
+      - With V(promote), make the pending keys of O(staged) the current ones. By then, they have to be on every consumer.
+      - With V(restore), enable the newest retired generation of each key at once. No phase disables it until it is retired.
+      - With V(retire), retire restored generations. Their overlap begins then.
     type: str
     choices:
       - status
@@ -52,12 +52,12 @@ options:
     required: true
   rotations:
     description:
-      - The keys to rotate. Needed for all phases but V(activate) and V(promote).
+      - The keys to rotate. Required for all phases but V(activate) and V(promote).
     type: list
     elements: dict
     suboptions:
       name:
-        description: The name of the key, with room for the marks.
+        description: The name of the key. It has to leave room for the marks.
         type: str
         required: true
       key_type:
@@ -98,16 +98,16 @@ options:
           - Not used by the module, but allowed here, so that a role can keep it beside the name of the key. See O(old_keys).
         type: str
   key_type:
-    description: The type of each key that does not have its own.
+    description: The type of each key that does not set its own.
     type: str
     choices:
       - ingest
       - configuration
   environment:
-    description: The id, slug or name of the environment of each key that does not have its own.
+    description: The id, slug or name of the environment of each key that does not set its own.
     type: str
   max_age:
-    description: A key is due when it is this old. V(0s) is always.
+    description: A key is due when it is this old. With V(0s), it is always due.
     type: str
     default: 90d
   overlap:
@@ -119,11 +119,11 @@ options:
     type: str
     default: 48h
   lock_time:
-    description: How long a pending key counts as another run's that is still going on.
+    description: How long a pending key counts as part of a run in progress.
     type: str
     default: 1h
   force:
-    description: Replace keys whatever their age.
+    description: Replace keys regardless of their age.
     type: bool
     default: false
   staged:
@@ -148,7 +148,7 @@ options:
         type: str
         required: true
       environment_slug:
-        description: The slug of the environment, where it is known.
+        description: The slug of the environment, if it is known.
         type: str
       overlap:
         description: How long the replaced key stays enabled.
@@ -158,7 +158,7 @@ options:
         description: The id of the key that is replaced.
         type: str
       stale_ids:
-        description: The ids of keys that runs that did not finish have left enabled.
+        description: The ids of enabled leftovers of runs that did not finish.
         type: list
         elements: str
       new_id:
@@ -166,7 +166,7 @@ options:
         type: str
         required: true
       key:
-        description: The value of the pending key. Needed by V(activate).
+        description: The value of the pending key. Required by V(activate).
         type: str
       store_tasks:
         description: Not used by the module.
@@ -179,21 +179,21 @@ options:
         type: str
   old_keys:
     description:
-      - For O(phase=promote), the values of the keys that are replaced, in the order of O(rotations), each empty where it is not known. Where
-        there is no overlap, the task waits until Honeycomb refuses them.
+      - For O(phase=promote), the values of the replaced keys, in the order of O(rotations). An unknown value is empty. Without an overlap, the
+        task waits until Honeycomb refuses them.
     type: list
     elements: str
   id:
     description:
-      - For O(phase=restore), the id of the generation to restore instead of the newest one.
+      - For O(phase=restore), the id of the generation to restore instead of the newest one. It can't be a stale one.
     type: str
   verify_time:
-    description: How long V(activate) waits for a new value to be accepted, and V(promote) for an old one to be refused.
+    description: How long V(activate) waits until Honeycomb accepts a new value, and V(promote) until it refuses an old one.
     type: str
     default: 60s
   marks:
     description:
-      - The words that mark generations in the names of keys. Change them only while no rotation is under way and no retired generation is
+      - The words that mark generations in the names of keys. Change them only while no rotation is in progress and no retired generation is
         left, since generations with other marks are not recognized.
     type: dict
     suboptions:
@@ -210,7 +210,7 @@ options:
         type: str
         default: restored
       stale:
-        description: Marks a key of a run that did not finish, which never was the current one.
+        description: Marks a leftover of a run that did not finish, which never was the current key.
         type: str
         default: stale
 seealso:
@@ -218,7 +218,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What would the nightly rotation do?
+- name: Find out what the nightly rotation would do
   community.honeycomb.honeycomb_api_key_rotation:
     phase: status
     rotations:
@@ -232,7 +232,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: rotation.report
 
-- name: An application was forgotten and is being refused, so bring its key back now
+- name: Restore the key of an application that was forgotten
   community.honeycomb.honeycomb_api_key_rotation:
     phase: restore
     rotations:
@@ -243,7 +243,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rotations:
-  description: What there was, and what comes next, for each key that was named.
+  description: The generations that the phase found and the next steps, for each key.
   returned: success, for all phases but V(activate) and V(promote)
   type: list
   elements: dict
@@ -257,11 +257,11 @@ rotations:
       type: str
       sample: ingest
     environment:
-      description: The slug of the environment, or its id where the slug is not known.
+      description: The slug of the environment, or its id if the slug is not known.
       type: str
       sample: production
     due:
-      description: Whether the key is to be replaced now.
+      description: Whether the key is due to be replaced now.
       type: bool
       sample: false
     reason:
@@ -269,23 +269,23 @@ rotations:
       type: str
       sample: 12 d old, of at most 90 d
     blocked:
-      description: Why nothing may be done about this key, or C(null).
+      description: Why no phase may change this key, or C(null).
       type: str
     findings:
-      description: What a person should know.
+      description: What an operator should know.
       type: list
       elements: str
     generations:
-      description: The keys that belong to it, oldest first.
+      description: Its generations, oldest first.
       type: list
       elements: dict
       contains:
         id:
-          description: The id.
+          description: The id of the generation.
           type: str
           sample: hcxik_01hqk4k20cjeh63wca8vva5stw
         name:
-          description: The name, with its mark.
+          description: The name of the generation, with its mark.
           type: str
           sample: checkout [retired 20260211T081500Z]
         kind:
@@ -305,31 +305,31 @@ rotations:
           type: str
           sample: "2026-02-11T08:15:00Z"
         age:
-          description: Its age, for people.
+          description: Its age, as text.
           type: str
           sample: 91 d 23 h
     steps:
-      description: What is due now without a new key. Each entry has C(action), C(id), C(changes) and C(why).
+      description: The steps that are due now, apart from a new key. Each entry has C(action), C(id), C(changes) and C(why).
       type: list
       elements: dict
     upcoming:
-      description: What comes later, soonest first. Each entry has C(at) and C(what).
+      description: The later steps, soonest first. Each entry has C(at) and C(what).
       type: list
       elements: dict
 blocked:
-  description: Why nothing was done about some of the keys. Empty when all is well.
+  description: For each key that could not be rotated, the reason. Empty if there are none.
   returned: success, for all phases but V(activate) and V(promote)
   type: list
   elements: str
 report:
-  description: The same as lines for people. V(promote) tells what became of each key.
+  description: The same as lines of text. With V(promote), what happened to each key.
   returned: success, for all phases but V(activate)
   type: list
   elements: str
 staged:
   description:
     - For each key that is being replaced, what V(activate) and V(promote) need, and its new value as C(key).
-    - Holds secrets.
+    - Contains secrets.
   returned: success, for V(stage)
   type: list
   elements: dict
@@ -339,8 +339,8 @@ promoted:
   type: list
   elements: dict
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -348,16 +348,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

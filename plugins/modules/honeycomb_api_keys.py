@@ -13,14 +13,14 @@ version_added: 0.1.0
 author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
-  - Brings a declared set of ingest and configuration keys about, with one listing of the team's keys and one write for
-    each key that differs. The writes run in parallel and are paced, so that the service's rate limit is not hit.
-  - Honeycomb shows the secret of a key once, in the answer that creates it. The task that creates keys returns them in
-    RV(created); no later task can. Store them right away, also when the task failed, and set C(no_log=true) on the
-    task.
-  - Items that can't be done, or not together, are refused by their index before anything is written.
-  - When the answer to a creation is lost on its way, the key it may have made is looked up and removed before another
-    try, so that one task never leaves two keys.
+  - Creates, changes and deletes ingest and configuration keys until they match a list, with one listing of the team's
+    keys and one write for each key that differs. The writes run in parallel, paced to stay within the rate limit.
+  - Honeycomb shows the secret of a key once, in the answer to its creation. The task that creates keys returns them in
+    RV(created); no later task can. Store them right away, even if the task failed, and set C(no_log) on the task. The
+    examples set it to C(not ansible_check_mode), since check mode returns no secret and its preview may be shown.
+  - Items that are invalid or contradict each other are refused, by their index, before anything is written.
+  - If the answer to a creation is lost, the module finds and removes the key that the lost request may have created
+    before it tries again, so one task never leaves two keys.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -34,18 +34,18 @@ attributes:
 options:
   api_keys:
     description:
-      - The keys. Each item takes what M(community.honeycomb.honeycomb_api_key) takes.
-      - Two items must not be about the same key, or end up with the same name in one environment and type.
+      - The keys. Each item takes the same options as M(community.honeycomb.honeycomb_api_key).
+      - Two items must not refer to the same key, or result in the same name in one environment and type.
     type: list
     elements: dict
     required: true
     suboptions:
       state:
         description:
-          - With V(present) the key exists and is enabled.
-          - With V(disabled) the key exists and is disabled. It is created disabled if it does not exist, so that it can
-            be handed out ahead of time; with an O(api_keys[].id) that does not exist, the item is refused.
-          - With V(absent) the key does not exist. Deleting is immediate and final.
+          - With V(present), the key exists and is enabled.
+          - With V(disabled), the key exists and is disabled. If it does not exist, it is created disabled, so that you
+            can distribute it ahead of time. With an O(api_keys[].id) that does not exist, the item is refused.
+          - With V(absent), the key does not exist. Deletion is immediate and final.
         type: str
         choices:
           - present
@@ -54,32 +54,32 @@ options:
         default: present
       id:
         description:
-          - The id of an existing key. It wins over O(api_keys[].name).
+          - The id of an existing key. It takes precedence over O(api_keys[].name).
         type: str
       name:
         description:
-          - The name of the key, 1 to 100 characters. Without O(api_keys[].id) the key is found by its name within its
-            type and environment.
-          - When more than one key has this name there, the item is refused and the ids are listed.
-          - With O(api_keys[].id), a different name renames the key; with O(api_keys[].state=absent) it has to be the
+          - The name of the key, 1 to 100 characters, without blanks at either end. Without O(api_keys[].id), the module
+            finds the key by its name, type and environment.
+          - If more than one key matches, the item is refused and the ids are listed.
+          - With O(api_keys[].id), a different name renames the key. With O(api_keys[].state=absent), it has to be the
             key's name.
         type: str
       key_type:
         description:
-          - The type of the key. Needed without O(api_keys[].id), here or as O(key_type). It can't be changed later.
+          - The type of the key. Required without O(api_keys[].id), here or as O(key_type). It can't be changed later.
         type: str
         choices:
           - ingest
           - configuration
       environment:
         description:
-          - The id, slug or name of the environment. Needed without O(api_keys[].id), here or as O(environment). It
+          - The id, slug or name of the environment. Required without O(api_keys[].id), here or as O(environment). It
             can't be changed later.
         type: str
       permissions:
         description:
-          - What the key may do. Replaces O(permissions) as a whole. Without both, an existing key keeps its permissions
-            and a new one gets none.
+          - What the key may do. Replaces O(permissions) as a whole. If both are omitted, an existing key keeps its
+            permissions and a new one gets none.
           - Only C(create_datasets) applies to ingest keys, and only when they are created.
         type: dict
         suboptions: &permissions
@@ -115,7 +115,7 @@ options:
             type: bool
           manage_privateBoards:
             description:
-              - Create, change and delete private boards. Not together with C(visible_team_members).
+              - Create, change and delete private boards. Can't be combined with C(visible_team_members).
             type: bool
             aliases:
               - manage_private_boards
@@ -123,42 +123,42 @@ options:
             description: Read service maps.
             type: bool
           visible_team_members:
-            description: Let every member of the team see the key in Honeycomb's pages.
+            description: Let every member of the team see the key in Honeycomb's web UI.
             type: bool
       purge_permissions:
         description:
-          - Whether permissions that are not listed are taken away. Has no effect where no permissions are given.
+          - Whether to remove permissions that are not listed. Has no effect if no permissions are given.
         type: bool
         default: true
       time_to_live:
         description:
-          - The time at which an ingest key expires, in RFC 3339 form. Set at creation, and not changeable later.
-          - For an existing key it is compared where Honeycomb tells it, and left alone where it does not.
+          - The time at which an ingest key expires, in RFC 3339 format. It is set at creation and can't be changed later.
+          - For an existing key, a different time is an error. It is ignored if Honeycomb does not report the key's time.
         type: str
   environment:
     description:
-      - The environment of items that name none, and the one in which O(purge) works. Its id, slug or name; the slug or
-        name needs a management key with the scope C(environments:read).
+      - The id, slug or name of the environment. It applies to items that do not set their own, and to O(purge). A slug
+        or name requires a management key with the scope C(environments:read).
     type: str
   key_type:
     description:
-      - The type of items that name none, and the one that O(purge) is about.
+      - The type of the keys. It applies to items that do not set their own, and to O(purge).
     type: str
     choices:
       - ingest
       - configuration
   permissions:
     description:
-      - The permissions of items that name none.
+      - The permissions of items that do not set their own.
     type: dict
     suboptions: *permissions
   purge:
     description:
-      - What happens to keys of O(environment) and O(key_type) that O(api_keys) does not mention; both options are
-        needed then. V(disable) disables them, V(delete) deletes them for good.
-      - Keys of other environments and of the other type are never touched, nor are the generations of a rotated key
+      - What to do with keys of O(environment) and O(key_type) that O(api_keys) does not list. Both options are required
+        then. V(disable) disables these keys, V(delete) deletes them for good.
+      - A purge never changes keys of other environments or of the other type, nor the generations of a rotated key
         whose name is listed.
-      - It is done last, and only when all items are as declared.
+      - The purge comes last, and only if all items are as declared.
     type: str
     choices:
       - none
@@ -167,18 +167,18 @@ options:
     default: none
   purge_prefix:
     description:
-      - Only keys whose names start with this are purged. Needs O(purge).
+      - Purge only keys whose names start with this. It must not be empty, and requires O(purge).
     type: str
   purge_all:
     description:
-      - Allows a purge although O(api_keys) keeps no key. Without it, such a purge is refused, since an empty list is more often a mistake
-        than a wish, and would take every key that O(environment), O(key_type) and O(purge_prefix) allow.
+      - Allow a purge although O(api_keys) lists no key to keep. Otherwise such a purge is refused, since an empty list
+        is usually a mistake, and would affect every key that O(environment), O(key_type) and O(purge_prefix) select.
     type: bool
     default: false
   marks:
     description:
-      - The words with which M(community.honeycomb.honeycomb_api_key_rotation) marks the generations of rotated keys,
-        where they are not the usual ones, so that O(purge) recognizes them.
+      - The words with which M(community.honeycomb.honeycomb_api_key_rotation) marks the generations of rotated keys, if
+        you changed them there, so that O(purge) recognizes them.
     type: dict
     suboptions:
       pending:
@@ -194,12 +194,12 @@ options:
         type: str
         default: restored
       stale:
-        description: Marks a key of a run that did not finish.
+        description: The word for a leftover of a run that did not finish.
         type: str
         default: stale
   concurrency:
     description:
-      - How many requests may be under way at once, from 1 to 16, each on a connection that is used again.
+      - How many requests may be in progress at once, from 1 to 16, each on a connection that is reused.
     type: int
     default: 8
 seealso:
@@ -220,9 +220,9 @@ EXAMPLES = r"""
       - name: search
         permissions: {}
   register: service_keys
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 
-- name: Store the values, which are returned only now
+- name: Store the values, which are returned only once
   ansible.builtin.copy:
     content: "{{ item.key }}"
     dest: "{{ key_directory }}/{{ item.name }}.key"
@@ -248,9 +248,9 @@ EXAMPLES = r"""
       - name: legacy
         key_type: ingest
         state: absent
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 
-- name: Disable what is not listed, of the keys that this playbook names
+- name: Disable keys with this prefix that are not listed
   community.honeycomb.honeycomb_api_keys:
     environment: staging
     key_type: ingest
@@ -259,16 +259,16 @@ EXAMPLES = r"""
     api_keys:
       - name: svc-checkout
       - name: svc-payment
-  no_log: true
+  no_log: "{{ not ansible_check_mode }}"
 """
 
 RETURN = r"""
 api_keys:
   description:
     - The keys as they are after the task, or would be (in check mode), in the order of O(api_keys). Purged keys follow.
-      Never holds a secret.
-    - A deleted key is described as it was. Of one that was not there, only what the item says is known, and the rest is
-      C(null).
+      Never contains a secret.
+    - A deleted key is described as it was before. For a key that did not exist, only the values of the item are set; the
+      rest is C(null).
   returned: success, and on failure when something may have been written
   type: list
   elements: dict
@@ -311,7 +311,7 @@ api_keys:
       type: bool
       sample: false
     permissions:
-      description: Every permission that this type of key can have, each true or false.
+      description: All permissions that this type of key can have, each true or false.
       type: dict
       sample: {"create_datasets": true}
     created_at:
@@ -319,13 +319,13 @@ api_keys:
       type: str
       sample: "2026-02-11T08:15:00Z"
     updated_at:
-      description: When the key was changed last. C(null) for a key that check mode would create.
+      description: When the key was last changed. C(null) for a key that check mode would create.
       type: str
       sample: "2026-02-11T08:15:00Z"
 created:
   description:
     - The keys that the task created, with their values.
-    - Holds secrets.
+    - Contains secrets.
   returned: success, and on failure when something may have been written
   type: list
   elements: dict
@@ -340,20 +340,20 @@ created:
       sample: hcxik_01hqk4k20cjeh63wca8vva5stw
     key:
       description:
-        - The value that an application uses. For an ingest key this is its id and its secret, for a configuration key
-          the secret alone.
+        - The value that an application uses. For an ingest key, it is the id followed by the secret; for a
+          configuration key, the secret.
       type: str
     secret:
-      description: The raw secret of the key, as Honeycomb's API shows it.
+      description: The raw secret of the key, as Honeycomb's API returns it.
       type: str
 failed_items:
-  description: What could not be done, and why.
-  returned: on failure, when items are to blame
+  description: The items that failed, and why.
+  returned: on failure, when items failed
   type: list
   elements: dict
   contains:
     index:
-      description: The place in O(api_keys), from 0. C(null) for a key that was to be purged.
+      description: The position in O(api_keys), from 0. C(null) for a key to be purged.
       type: int
       sample: 3
     name:
@@ -361,15 +361,15 @@ failed_items:
       type: str
       sample: checkout
     id:
-      description: The key's id, where it has one.
+      description: The key's id, if it has one.
       type: str
       sample: hcxik_01hqk4k20cjeh63wca8vva5stw
     msg:
       description: What happened, and what to do next.
       type: str
 error:
-  description: What the service said, about the first item that failed.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned for the first item that failed.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -377,16 +377,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: honeycomb_auth_info
-short_description: Tell what a Honeycomb key is and whether it is accepted
+short_description: Get information about a management key, or check a Honeycomb key
 version_added: 0.1.0
 author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
-  - Without O(key), tells the id, name, scopes and team of the management key.
-  - With O(key), asks whether Honeycomb accepts this ingest or configuration key, and what it is good for. That needs no management key,
-    so that it can run where an application runs.
+  - Without O(key), returns the id, name, scopes and team of the management key.
+  - With O(key), checks whether Honeycomb accepts this ingest or configuration key, and returns what it may do. This needs no management
+    key, so it can run where the application runs.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -30,16 +30,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Which team does this management key belong to, and what may it do?
+- name: Get the team and the scopes of the management key
   community.honeycomb.honeycomb_auth_info:
   register: management
 
-- name: Stop early when it can't create keys
+- name: Stop early if it can't create keys
   ansible.builtin.assert:
     that: "'api-keys:write' in management.management_key.scopes"
     fail_msg: "{{ management.management_key.name }} can't write keys of {{ management.team.slug }}"
 
-- name: Is the deployed key accepted?
+- name: Check that Honeycomb accepts the deployed key
   community.honeycomb.honeycomb_auth_info:
     key: "{{ lookup('ansible.builtin.file', key_directory ~ '/checkout.key') }}"
   register: deployed
@@ -61,12 +61,12 @@ management_key:
       type: str
       sample: automation
     scopes:
-      description: What it may do.
+      description: Its scopes.
       type: list
       elements: str
       sample: ["api-keys:read", "api-keys:write", "environments:read"]
 team:
-  description: The team of the key. C(null) for a value that is refused.
+  description: The team of the key. C(null) if the value is refused.
   returned: success
   type: dict
   contains:
@@ -83,24 +83,24 @@ team:
       type: str
       sample: my-team
 valid:
-  description: Whether Honeycomb accepts the value. A refused value is an answer, not a failure.
+  description: Whether Honeycomb accepts the value. A refused value does not make the task fail.
   returned: success, with O(key)
   type: bool
   sample: true
 id:
   description:
-    - The id of the key that the value belongs to. For a configuration key this may be an older, internal id, which no other call knows.
-    - C(null) for a value that is refused.
+    - The id of the key that the value belongs to. For a configuration key, this may be an older, internal id that no other call knows.
+    - C(null) if the value is refused.
   returned: success, with O(key)
   type: str
   sample: hcxik_01hqk4k20cjeh63wca8vva5stw
 key_type:
-  description: V(ingest) or V(configuration). C(null) for a value that is refused.
+  description: V(ingest) or V(configuration). C(null) if the value is refused.
   returned: success, with O(key)
   type: str
   sample: ingest
 environment:
-  description: The environment of the key. C(null) for a value that is refused.
+  description: The environment of the key. C(null) if the value is refused.
   returned: success, with O(key)
   type: dict
   contains:
@@ -113,13 +113,13 @@ environment:
       type: str
       sample: production
 access:
-  description: What the key may do, by the names that this part of the service uses. C(null) for a value that is refused.
+  description: What the key may do, with the names that this part of the API uses. C(null) if the value is refused.
   returned: success, with O(key)
   type: dict
   sample: {"createDatasets": true}
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -127,16 +127,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

@@ -14,9 +14,9 @@ author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
   - Creates, changes or deletes an environment of a Honeycomb team.
-  - Deleting is hard on purpose, since it takes all keys and all data of the environment along, at once and for good. An environment that
-    is protected from deletion is deleted with O(unprotect=true) only, one that holds keys with O(delete_keys=true) only.
-  - The management key needs the scopes C(environments:read) and C(environments:write), and C(api-keys:read) to delete.
+  - Deletion is deliberately hard, since it deletes all keys and all data of the environment, at once and for good. A protected environment
+    is deleted only with O(unprotect=true), and one that contains keys only with O(delete_keys=true).
+  - The management key needs the scopes C(environments:read) and C(environments:write). To delete, it also needs C(api-keys:read).
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
@@ -24,7 +24,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - With O(state=absent), a deletion that would be refused fails in check mode too, and the keys that would go are returned.
+      - With O(state=absent), a deletion that would be refused fails in check mode too. The keys that would be deleted are returned.
   diff_mode:
     support: full
   idempotent:
@@ -32,8 +32,8 @@ attributes:
 options:
   state:
     description:
-      - With V(present) the environment exists.
-      - With V(absent) it does not exist.
+      - With V(present), the environment exists.
+      - With V(absent), it does not exist.
     type: str
     choices:
       - present
@@ -41,22 +41,23 @@ options:
     default: present
   id:
     description:
-      - The id of an existing environment. It wins over O(name).
+      - The id of an existing environment. It takes precedence over O(name).
     type: str
   name:
     description:
-      - The name of the environment, 1 to 255 characters. An existing environment is also found by its slug.
-      - The name can't be changed. With O(id) it has to be the name or the slug that the environment has, or the task fails.
+      - The name of the environment, 1 to 255 characters, without blanks at either end. An existing environment is also found by its slug.
+      - A name that differs from that of an existing environment only in case is refused.
+      - The name can't be changed. With O(id), it has to be the environment's name or slug.
     type: str
   description:
     description:
-      - What the environment is for, up to 255 characters. An empty text takes it away.
-      - Without this option, an existing environment keeps what it has.
+      - What the environment is for, up to 255 characters. An empty text removes the description.
+      - If omitted, an existing environment keeps its description.
     type: str
   color:
     description:
-      - The color that Honeycomb's pages show the environment in. Without this option, an existing environment keeps its own, and Honeycomb
-        chooses one for a new environment.
+      - The color of the environment in Honeycomb's web UI. If omitted, an existing environment keeps its color, and Honeycomb chooses one
+        for a new environment.
       - The color C(classic) of old environments can neither be set nor changed.
     type: str
     choices:
@@ -72,17 +73,17 @@ options:
       - lightPurple
   delete_protected:
     description:
-      - Whether the environment is protected from deletion. Without this option, an existing environment stays as it is.
-      - Honeycomb protects every new environment. With V(false) this is taken away right after the creation.
+      - Whether the environment is protected from deletion. If omitted, an existing environment stays as it is.
+      - Honeycomb protects every new environment. With V(false), the protection is removed right after the creation.
     type: bool
   unprotect:
     description:
-      - Whether O(state=absent) may delete an environment that is protected, by taking the protection away first.
+      - Whether O(state=absent) may delete a protected environment, by removing the protection first.
     type: bool
     default: false
   delete_keys:
     description:
-      - Whether O(state=absent) may delete an environment that holds keys, enabled or disabled. Whatever uses them loses access.
+      - Whether O(state=absent) may delete an environment that contains keys, enabled or disabled. Applications that use them lose access.
     type: bool
     default: false
 seealso:
@@ -98,12 +99,12 @@ EXAMPLES = r"""
     color: lightGold
   register: load_tests
 
-- name: Change its description; what is not named stays as it is
+- name: Change its description; omitted attributes keep their values
   community.honeycomb.honeycomb_environment:
     id: "{{ load_tests.environment.id }}"
     description: Emptied every month
 
-- name: See which keys would go with an environment, without deleting it
+- name: Find out which keys would be deleted with an environment
   community.honeycomb.honeycomb_environment:
     name: load-tests
     state: absent
@@ -129,7 +130,7 @@ environment:
   description:
     - The environment as it is after the task, or would be (in check mode).
     - Empty when it does not exist.
-    - When the task failed after its first change, the environment as it is left.
+    - If the task failed after its first change, the environment as it is now.
   returned: success, and on failure when something was changed
   type: dict
   contains:
@@ -142,7 +143,7 @@ environment:
       type: str
       sample: Load Tests
     slug:
-      description: Its slug, which Honeycomb makes of the name. C(null) for one that check mode would create.
+      description: Its slug, which Honeycomb derives from the name. C(null) for one that check mode would create.
       type: str
       sample: load-tests
     description:
@@ -150,7 +151,7 @@ environment:
       type: str
       sample: Emptied every quarter
     color:
-      description: Its color. C(null) for one that check mode would create and for which no color was given.
+      description: Its color. C(null) for one that check mode would create without a color.
       type: str
       sample: lightGold
     delete_protected:
@@ -159,9 +160,9 @@ environment:
       sample: true
 api_keys:
   description:
-    - The keys that were deleted with the environment, would be (in check mode), or kept it from being deleted. Oldest first.
-    - Never holds a secret.
-  returned: with O(state=absent), also when that is refused
+    - The keys that were deleted with the environment, would be deleted (in check mode), or prevented the deletion. Oldest first.
+    - Never contains a secret.
+  returned: with O(state=absent), even if it is refused
   type: list
   elements: dict
   contains:
@@ -185,7 +186,7 @@ api_keys:
       type: bool
       sample: false
     permissions:
-      description: Every permission that this type of key can have, each true or false.
+      description: All permissions that this type of key can have, each true or false.
       type: dict
       sample: {"create_datasets": true}
     created_at:
@@ -193,12 +194,12 @@ api_keys:
       type: str
       sample: "2026-02-11T08:15:00Z"
     updated_at:
-      description: When the key was changed last.
+      description: When the key was last changed.
       type: str
       sample: "2026-02-11T08:15:00Z"
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -206,16 +207,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 

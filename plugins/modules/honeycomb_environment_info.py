@@ -13,7 +13,7 @@ version_added: 0.1.0
 author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
-  - Lists the environments of a team, all pages of them.
+  - Lists all environments of a team.
   - The management key needs the scope C(environments:read).
 extends_documentation_fragment:
   - community.honeycomb.auth
@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   environment:
     description:
-      - Only the environment with this id, slug or name. When there is none, the list is empty.
+      - Only the environment with this id, slug or name. If there is none, the list is empty.
     type: str
 seealso:
   - module: community.honeycomb.honeycomb_environment
@@ -34,16 +34,16 @@ EXAMPLES = r"""
   community.honeycomb.honeycomb_environment_info:
   register: team_environments
 
-- name: Those that could be deleted by mistake
+- name: List those that could be deleted by mistake
   ansible.builtin.debug:
     msg: "{{ team_environments.environments | rejectattr('delete_protected') | map(attribute='slug') }}"
 
-- name: The id of one, by its slug
+- name: Look up one environment by its slug
   community.honeycomb.honeycomb_environment_info:
     environment: production
   register: production
 
-- name: Show it
+- name: Show its id
   ansible.builtin.debug:
     msg: "{{ production.environments[0].id }}"
   when: production.environments | length > 0
@@ -81,8 +81,8 @@ environments:
       type: bool
       sample: true
 error:
-  description: What the service said.
-  returned: on failure, when the service answered with an error
+  description: The error that Honeycomb returned.
+  returned: on failure, when Honeycomb answered with an error
   type: dict
   contains:
     status:
@@ -90,16 +90,16 @@ error:
       type: int
       sample: 403
     code:
-      description: The service's code for the error.
+      description: Honeycomb's code for the error.
       type: str
     title:
-      description: The service's short text.
+      description: Honeycomb's short description.
       type: str
     detail:
-      description: The service's longer text.
+      description: Honeycomb's longer description.
       type: str
     pointer:
-      description: The attribute, parameter or header that the error is about.
+      description: The attribute, parameter or header that caused the error.
       type: str
 """
 
