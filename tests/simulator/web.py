@@ -187,10 +187,8 @@ class Server(ThreadedWSGIServer):
         with self._lock:
             left = list(self._open)
         for connection in left:
-            try:
+            with contextlib.suppress(OSError):  # it went by itself
                 connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it went by itself
 
 
 class MatchingRule(Rule):
