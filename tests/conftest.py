@@ -44,6 +44,32 @@ def _link_working_tree() -> Path:
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(_link_working_tree())
 
 
+# The beginnings of the names of tests that take long, the longest first
+LONG = ("tests/playbooks/test_rotation_survives", "tests/playbooks/test_guides", "tests/playbooks/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a process that has nothing left to do take tests from another one."""
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "worksteal"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, since many tests wait for something most of their time."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the long ones, so that no process is left alone with one of them at the end."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((number for number, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG))
+
+    if hasattr(config, "workerinput"):
+        items.sort(key=rank)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Show what tests recorded with ``record_property("told", ...)``, from whatever process they ran in."""
     reports = [report for found in terminalreporter.stats.values() for report in found]
@@ -118,13 +144,27 @@ def collections_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return collections
 
 
+@pytest.fixture(scope="session")
+def session_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test session, the same one for all of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if hasattr(pytestconfig, "workerinput") else base
+
+
 @pytest.fixture
-def ansible_environment(sim: Any, collections_path: Path, tmp_path: Path) -> dict[str, str]:
+def ansible_environment(sim: Any, collections_path: Path, session_folder: Path, tmp_path: Path) -> dict[str, str]:
     """The environment for an Ansible process: its own home, the staged collection, the simulator's credentials."""
     home = tmp_path / "home"
     home.mkdir()
+    payloads = session_folder / "payloads"
+    payloads.mkdir(exist_ok=True)
     return clean_environment(
-        home, ANSIBLE_COLLECTIONS_PATH=str(collections_path), ANSIBLE_NOCOLOR="1", **sim.environment_variables()
+        home,
+        ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "tools" / "callback_plugins"),
+        ANSIBLE_COLLECTIONS_PATH=str(collections_path),
+        ANSIBLE_NOCOLOR="1",
+        HONEYCOMB_TEST_PAYLOADS=str(payloads),
+        **sim.environment_variables(),
     )
 
 
@@ -214,7 +254,6 @@ def run_playbook(ansible_environment: dict[str, str], tmp_path: Path) -> Callabl
             command,
             env={
                 **ansible_environment,
-                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "tools" / "callback_plugins"),
                 "ANSIBLE_CALLBACKS_ENABLED": "record",
                 "HONEYCOMB_TEST_RECORD": str(record),
                 **(env or {}),
