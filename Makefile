@@ -6,7 +6,7 @@
 
 PYTHON ?= python3
 VENV := .venv/bin/python
-LINT := ansible-lint docs changelog importer
+CHECKS := $(VENV) tests/tools/checks.py
 
 # Settings of the user's that would change what our Python runs. The scripts clear those of Ansible and Honeycomb.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV PIP_USER
@@ -14,36 +14,63 @@ unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV PIP_USER
 # The scripts in a virtual environment hold its path: after the clone has moved, make it anew.
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/place 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
-.PHONY: help demo test test-full lint sanity simulator clean
+# Every target that is not a file; what follows ## says what it does.
+.PHONY: help
+help:  ## show this list
+	@awk '/^[a-z][a-z-]*:/ { name = what = $$0; sub(/:.*/, "", name); sub(/^[^#]*(## *)?/, "", what); \
+		printf "make %-12s  %s\n", name, what }' Makefile
 
-help:
-	@echo "make demo       rotate a Honeycomb key under a running application, against the simulator"
-	@echo "make test       all tests but the slow ones, and the checks of 'make lint' and 'make sanity'"
-	@echo "make test-full  the same with the slow tests"
-	@echo "make lint       ansible-lint, docs, changelog, and galaxy-importer on the built collection"
-	@echo "make sanity     ansible-test sanity"
-	@echo "make simulator  run the Honeycomb simulator by hand (options: make simulator ARGS='--port 8080')"
-	@echo "make clean      remove .venv and .cache"
-
-demo: .venv/demo
+.PHONY: demo
+demo: .venv/demo  ## rotate a Honeycomb key under a running application, against the simulator
 	@$(VENV) demo/run.py
 
-simulator: .venv/demo
+.PHONY: test
+test: .venv/test  ## everything but the slow tests: pytest, lint, sanity, integration
+	@$(CHECKS) pytest lint sanity integration
+
+.PHONY: test-full
+test-full: .venv/test  ## the same with the slow tests
+	@$(CHECKS) pytest-full lint sanity integration
+
+.PHONY: unit
+unit: .venv/test  ## the unit tests (make unit ARGS='-k NAME' runs some of them)
+	@$(VENV) -m pytest -n auto tests/unit $(ARGS)
+
+.PHONY: playbooks
+playbooks: .venv/test  ## the tests that run playbooks (ARGS as with unit)
+	@$(VENV) -m pytest -n auto tests/playbooks $(ARGS)
+
+.PHONY: lint
+lint: .venv/test  ## ruff, formatting, types, ansible-lint, docs, changelog, and galaxy-importer on the built collection
+	@$(CHECKS) lint
+
+.PHONY: format
+format: .venv/test  ## format the Python code, and fix what ruff can fix
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+.PHONY: types
+types: .venv/test  ## check the types alone, with mypy
+	@$(CHECKS) types
+
+.PHONY: sanity
+sanity: .venv/test  ## ansible-test sanity
+	@$(CHECKS) sanity
+
+.PHONY: integration
+integration: .venv/test  ## ansible-test integration, against the simulator
+	@$(CHECKS) integration
+
+.PHONY: bench
+bench: .venv/test  ## how long many keys take, next to other ways (ARGS=--quick leaves out two slow ones)
+	@$(VENV) tests/benchmark/bench.py $(ARGS)
+
+.PHONY: simulator
+simulator: .venv/demo  ## run the Honeycomb simulator by hand (ARGS=--help lists its options)
 	@cd tests && exec ../$(VENV) -m simulator $(ARGS)
 
-test: .venv/test
-	@$(VENV) tests/tools/checks.py pytest $(LINT) sanity
-
-test-full: .venv/test
-	@$(VENV) tests/tools/checks.py pytest-full $(LINT) sanity
-
-lint: .venv/test
-	@$(VENV) tests/tools/checks.py $(LINT)
-
-sanity: .venv/test
-	@$(VENV) tests/tools/checks.py sanity
-
-clean:
+.PHONY: clean
+clean:  ## remove .venv and .cache
 	rm -rf .venv .cache
 
 $(VENV):
@@ -60,7 +87,3 @@ $(VENV):
 	@echo "Installing what the tests need into .venv ..."
 	@$(VENV) -m pip install -qq --disable-pip-version-check -r tests/requirements/test.txt -r tests/requirements/lint.txt
 	@touch $@
-
-.PHONY: bench
-bench: .venv/test  ## how long provisioning many keys takes, next to other ways (make bench ARGS=--quick leaves out two slow ones)
-	@$(VENV) tests/benchmark/bench.py $(ARGS)

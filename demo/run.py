@@ -47,13 +47,14 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) ->
 
 
 @contextmanager
-def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen]:
+def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process that ends when its standard input is closed; it is gone when this is left, in whatever way."""
     process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE)
     try:
         yield process
     finally:
-        process.stdin.close()
+        if process.stdin:
+            process.stdin.close()
         try:
             process.wait(timeout=10)
         finally:
@@ -112,7 +113,8 @@ def summary(sim: Simulator, old_id: str, before: str, after: str, ran: bool) -> 
     current = [key for key in sim.keys(name=NAME, environment=ENVIRONMENT) if not key.disabled]
 
     def events(key_id: str) -> int:
-        return sim.events.get(key_id, {}).get("accepted", 0)
+        accepted: int = sim.events.get(key_id, {}).get("accepted", 0)
+        return accepted
 
     if old is None:
         state = "deleted"

@@ -50,6 +50,7 @@ def main(endpoint: str, key_file: Path, status_file: Path) -> None:
             fresh = status_file.with_suffix(".new")
             fresh.write_text(key[:KEY_ID_LENGTH])
             os.replace(fresh, status_file)
+        assert provider, "the key file is empty"
         with provider.get_tracer("demo").start_as_current_span("work"):
             pass
     if provider:

@@ -18,10 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -68,8 +69,9 @@ class Service:
     exports: dict[str, str]
     url: str
 
-    def log(self) -> list[dict]:
-        return requests.get(f"{self.url}/_simulator/requests", timeout=60).json()
+    def log(self) -> list[dict[str, Any]]:
+        log: list[dict[str, Any]] = requests.get(f"{self.url}/_simulator/requests", timeout=60).json()
+        return log
 
     def forget(self) -> None:
         requests.delete(f"{self.url}/_simulator/requests", timeout=60)
@@ -85,7 +87,7 @@ class Bench:
     def service(self, *options: str) -> Iterator[Service]:
         ready = self.work / "ready"
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "simulator", "--ready-file", ready, *options]
+        command = [sys.executable, "-m", "simulator", "--ready-file", str(ready), *options]
         process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.DEVNULL)
         try:
             while not ready.exists():
@@ -98,7 +100,7 @@ class Bench:
             process.terminate()
             process.wait()
 
-    def run(self, service: Service, command: list, given: str = "") -> Run:
+    def run(self, service: Service, command: list[str], given: str = "") -> Run:
         """Run a command to its end, and read in the service's log what it did."""
         service.forget()
         places = dict.fromkeys(("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH"), str(self.collections))
@@ -127,10 +129,12 @@ class Bench:
 
     def playbook(self, service: Service, name: str, names: list[str], concurrency: int = 8) -> Run:
         extra_vars = json.dumps({"services": [{"name": entry} for entry in names], "concurrency": concurrency})
-        return self.run(service, [sys.executable, "-m", "ansible", "playbook", HERE / name, "--extra-vars", extra_vars])
+        return self.run(
+            service, [sys.executable, "-m", "ansible", "playbook", str(HERE / name), "--extra-vars", extra_vars]
+        )
 
     def client(self, service: Service, way: str, names: list[str]) -> Run:
-        return self.run(service, [sys.executable, HERE / "client.py", way, *names])
+        return self.run(service, [sys.executable, str(HERE / "client.py"), way, *names])
 
     def module(self, service: Service, names: list[str]) -> Run:
         arguments = {"environment": "production", "key_type": "ingest", "api_keys": [{"name": name} for name in names]}
@@ -149,7 +153,7 @@ def show(title: str, header: list[str], rows: list[list[str]]) -> None:
     rule = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
     print(f"\n{title}\n")
     for row in [header, rule, *rows]:
-        first, *others = zip(row, widths)
+        first, *others = zip(row, widths, strict=True)
         cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
         print(f"| {' | '.join(cells)} |", flush=True)
 
@@ -157,7 +161,7 @@ def show(title: str, header: list[str], rows: list[list[str]]) -> None:
 def compare(bench: Bench, count: int, existing: int, repeat: int, slow: bool) -> bool:
     """Ways to create keys, and a second run of ours. True when ours is as quick as it is meant to be."""
     names = [f"svc-{number}" for number in range(count)]
-    ways = {
+    ways: dict[str, tuple[int, Callable[[Service], Run]]] = {
         "honeycomb_api_keys": (repeat, lambda service: bench.playbook(service, "bulk.yml", names)),
         "honeycomb_api_keys, concurrency 16": (repeat, lambda service: bench.playbook(service, "bulk.yml", names, 16)),
         "honeycomb-api, in turn": (repeat, lambda service: bench.client(service, "in-turn", names)),
@@ -217,11 +221,12 @@ def limited(bench: Bench, count: int, window: float) -> bool:
     options = ["--rate-limit", "100", "--rate-window", str(window), "--latency", str(LATENCY / scale), "--keys", "500"]
     rows = []
     refusals = 0
-    for name, way in (
-        ("honeycomb_api_keys", lambda service: bench.playbook(service, "bulk.yml", names)),
-        ("honeycomb-api, in turn", lambda service: bench.client(service, "in-turn", names)),
-        ("honeycomb-api, asyncio", lambda service: bench.client(service, "asyncio", names)),
-    ):
+    ways: dict[str, Callable[[Service], Run]] = {
+        "honeycomb_api_keys": lambda service: bench.playbook(service, "bulk.yml", names),
+        "honeycomb-api, in turn": lambda service: bench.client(service, "in-turn", names),
+        "honeycomb-api, asyncio": lambda service: bench.client(service, "asyncio", names),
+    }
+    for name, way in ways.items():
         with bench.service(*options) as service:
             run = way(service)
         refusals = refusals or (run.refusals if name == "honeycomb_api_keys" else 0)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from honeycomb import HoneycombClient, IngestKey
 
 
-def client(**options) -> HoneycombClient:
+def client(**options: Any) -> HoneycombClient:
     return HoneycombClient(
         management_key=os.environ["HONEYCOMB_KEY_ID"],
         management_secret=os.environ["HONEYCOMB_KEY_SECRET"],
@@ -22,7 +23,7 @@ def client(**options) -> HoneycombClient:
     )
 
 
-def missing(names: list[str], keys: list, place: str) -> list[IngestKey]:
+def missing(names: list[str], keys: list[Any], place: str) -> list[IngestKey]:
     there = {key.name for key in keys if key.environment_id == place}
     return [
         IngestKey(key_type="ingest", name=name, permissions={"create_datasets": True})
@@ -31,8 +32,9 @@ def missing(names: list[str], keys: list, place: str) -> list[IngestKey]:
     ]
 
 
-def production(environments: list) -> str:
-    return next(entry.id for entry in environments if entry.attributes.slug == "production")
+def production(environments: list[Any]) -> str:
+    place: str = next(entry.id for entry in environments if entry.attributes.slug == "production")
+    return place
 
 
 def in_turn(names: list[str]) -> None:

@@ -4,11 +4,12 @@
 
 """Run the project's checks one after the other, each to its end, and close with a summary.
 
-Usage: checks.py CHECK ... (see CHECKS at the end of this file). The exit code is 0 when everything passed.
+Usage: checks.py CHECK ... (see CHECKS and GROUPS at the end of this file). The exit code is 0 when everything passed.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -22,10 +23,14 @@ from xml.etree import ElementTree
 
 import ansible_test
 import pip
-from workspace import CACHE, ROOT, build, clean_environment, stage
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from simulator import Simulator
+from tools.workspace import CACHE, ROOT, build, clean_environment, stage
 
 TOOLS = Path(sys.executable).parent
-PYTHON_VERSION = "%d.%d" % sys.version_info[:2]
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Top-level names that belong to the project, not to the collection that users install
 NOT_SHIPPED = {
     ".ansible",
@@ -34,8 +39,10 @@ NOT_SHIPPED = {
     ".git",
     ".venv",
     "Makefile",
+    "antsibull-nox.toml",
     "collections",
     "demo",
+    "noxfile.py",
     "pyproject.toml",
     "tests",
 }
@@ -78,6 +85,24 @@ class Checks:
     def pytest_full(self) -> Counts:
         return self.pytest("-m", "slow or not slow")
 
+    def unit(self) -> Counts:
+        return self.pytest("tests/unit")
+
+    def ruff(self) -> Counts:
+        return self.run(TOOLS / "ruff", "check", ".", cwd=ROOT)
+
+    def format(self) -> Counts:
+        return self.run(TOOLS / "ruff", "format", "--check", ".", cwd=ROOT)
+
+    def types(self) -> Counts:
+        # This makes the link by which mypy finds the plugins under the name of the collection.
+        self.run(sys.executable, "-c", "import conftest", cwd=ROOT / "tests")
+        return self.run(TOOLS / "mypy", cwd=ROOT)
+
+    def extra_checks(self) -> Counts:
+        """What antsibull-nox checks with scripts of its own; here they need no environment of theirs."""
+        return self.run(TOOLS / "nox", "--no-venv", "--session", "extra-checks", cwd=ROOT)
+
     def ansible_lint(self) -> Counts:
         return self.run(TOOLS / "ansible-lint", "--offline", "--profile", "production", "--strict")
 
@@ -104,6 +129,17 @@ class Checks:
     def sanity(self) -> Counts:
         self.provide_pip()
         return self.run(TOOLS / "ansible-test", "sanity", "--local", "--python", PYTHON_VERSION)
+
+    def integration(self) -> Counts:
+        """Run the integration tests against a simulator."""
+        config = self.copy / "tests" / "integration" / "integration_config.yml"
+        with Simulator() as simulator:
+            exports = simulator.environment_variables()
+            config.write_text("".join(f"{name.lower()}: {json.dumps(value)}\n" for name, value in exports.items()))
+            try:
+                return self.run(TOOLS / "ansible-test", "integration", "--local", "--python", PYTHON_VERSION)
+            finally:
+                config.unlink()
 
     def provide_pip(self) -> None:
         """Let ansible-test install from the package index alone.
@@ -137,18 +173,28 @@ class Checks:
 CHECKS: dict[str, Callable[[Checks], Counts]] = {
     "pytest": Checks.pytest,
     "pytest-full": Checks.pytest_full,
+    "unit": Checks.unit,
+    "ruff": Checks.ruff,
+    "format": Checks.format,
+    "types": Checks.types,
     "ansible-lint": Checks.ansible_lint,
     "docs": Checks.docs,
     "changelog": Checks.changelog,
+    "extra-checks": Checks.extra_checks,
     "importer": Checks.importer,
     "sanity": Checks.sanity,
+    "integration": Checks.integration,
+}
+GROUPS = {
+    "lint": ["ruff", "format", "types", "ansible-lint", "docs", "changelog", "extra-checks", "importer"],
 }
 
 
 def main(names: list[str]) -> int:
+    names = [check for name in names for check in GROUPS.get(name, [name])]
     unknown = [name for name in names if name not in CHECKS]
     if unknown or not names:
-        sys.exit(f"usage: checks.py CHECK ..., each one of: {' '.join(CHECKS)}")
+        sys.exit(f"usage: checks.py CHECK ..., each one of: {' '.join([*GROUPS, *CHECKS])}")
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     rows = []
