@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Doing the same for many entries at once."""
+"""Doing the same work for many entries at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = t.TypeVar("R")
 
 
 def in_parallel(work: t.Callable[[T], R], entries: t.Sequence[T], concurrency: int) -> list[R]:
-    """Call C(work) for every entry, at most C(concurrency) at once; results in the order of the entries."""
+    """Call ``work`` for every entry, at most ``concurrency`` at a time; results are in the order of the entries."""
     if len(entries) < 2 or concurrency < 2:
         return [work(entry) for entry in entries]
     with ThreadPoolExecutor(max_workers=min(concurrency, len(entries))) as pool:

@@ -83,7 +83,7 @@ class Creation(t.Generic[Found, Made]):
         return f"A lost request may have made one {self.label}{when}. {self.advice}"
 
     def story(self) -> str:
-        """How it came that there may be a duplicate."""
+        """Why there may be a duplicate."""
         if self.made is not None:
             return f"The {self.label} was created, after an earlier answer had been lost."
         return f"The answer to creating the {self.label} was lost: {self.trouble}"
@@ -95,7 +95,7 @@ def create_all(
     transport: Transport,
     concurrency: int = 1,
 ) -> list[Made | HoneycombError]:
-    """Create resources so that in the end, of each there is one that we know of, or none.
+    """Create resources so that in the end each exists once, and we know of it, or not at all.
 
     :param look: Lists what there is now.
     :returns: For each creation what was made, or the failure. The failure's message names what may be left.

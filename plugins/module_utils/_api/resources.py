@@ -64,7 +64,7 @@ class ApiKey:
 
     @property
     def order(self) -> tuple[str, str]:
-        """Oldest first; the id settles a tie, so that everybody sees the same order."""
+        """Oldest first; the id settles a tie, so that every run sees the same order."""
         return (self.created_at or "", self.id or "")
 
 
@@ -97,7 +97,7 @@ class Environment:
 
     @property
     def label(self) -> str:
-        """How to call it in a message."""
+        """Its name for messages."""
         return self.slug or self.id
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carrying out what is planned for an environment, although an answer can be lost."""
+"""Carrying out an environment's plan, although answers can be lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .plan import EnvironmentPlan, WantedEnvironment, changes_for, creation_attr
 
 
 class Done(t.NamedTuple):
-    """What became of a plan. With ``error``, ``environment`` is what is known to be there all the same."""
+    """What became of a plan. With ``error``, ``environment`` is what is known to exist nevertheless."""
 
     environment: Environment | None
     changed: bool
@@ -45,7 +45,7 @@ def _create(client: Client, wanted: WantedEnvironment, before: t.Collection[str]
     except HoneycombError as exc:
         exc.message = (
             f"Environment {name_of(created)} {'was created' if ours else 'is there now'}, but setting "
-            f"{_attributes(changes)} failed: {exc.message} Run it again: it goes on from here."
+            f"{_attributes(changes)} failed: {exc.message} Rerun the task: it continues from here."
         )
         return Done(created, ours, exc)
 
@@ -74,8 +74,8 @@ def _create_once(client: Client, wanted: WantedEnvironment, before: t.Container[
             if found:
                 return found, creation.lost > 0
             exc.message = (
-                f"{exc.message} No environment is called {wanted.name!r}, so one of another name may have the slug that "
-                "is made of it: give that one's name or slug, or choose another name."
+                f"{exc.message} No environment is called {wanted.name!r}, so one of another name may already have "
+                "its slug: give the name or slug of that one, or choose another name."
             )
             raise
 
@@ -85,7 +85,7 @@ def _create_once(client: Client, wanted: WantedEnvironment, before: t.Container[
         fits=lambda entry, since: appeared(entry),
         take=lambda entry: (entry, True),
         look_back=None,
-        advice="Run this task again: if the environment exists by then, the task goes on with it.",
+        advice="Rerun the task: if the environment exists by then, the task continues with it.",
     )
     (outcome,) = create_all([creation], client.list_environments, client.transport)
     if isinstance(outcome, HoneycombError):
@@ -96,7 +96,7 @@ def _create_once(client: Client, wanted: WantedEnvironment, before: t.Container[
 def _update(
     client: Client, environment: Environment, changes: dict[str, t.Any], wanted: WantedEnvironment
 ) -> Environment:
-    """Change an environment; where the request failed, look whether it was carried out all the same."""
+    """Change an environment; where the request failed, check whether it was carried out nevertheless."""
     try:
         return client.update_environment(environment.id, changes)
     except HoneycombError as exc:
@@ -122,15 +122,15 @@ def _delete(client: Client, environment: Environment, unprotect: bool) -> Done:
     try:
         now = client.get_environment(environment.id)
     except HoneycombError:
-        error.message += f" What became of environment {name_of(environment)} could not be looked up: it may be deleted"
-        error.message += ", else it may be unprotected now." if unprotect else "."
+        error.message += f" The state of environment {name_of(environment)} could not be checked: it may be deleted"
+        error.message += "; if not, it may be unprotected now." if unprotect else "."
         return Done(environment, lifted, error)
     if now is None:
         return Done(None, True)
     lifted = bool(environment.delete_protected and not now.delete_protected)
     if lifted:
         error.message += (
-            f" Environment {name_of(environment)} is still there and no longer protected, since this task lifted that. "
-            "Protect it again with delete_protected=true, or run this task again."
+            f" Environment {name_of(environment)} is still there and no longer protected, since this task lifted the protection. "
+            "Protect it again with delete_protected=true, or rerun this task."
         )
     return Done(now, lifted, error)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Finding the environment that a user means, with as few requests as it takes."""
+"""Finding the environment that a user means, with as few requests as possible."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find_environment(
 
 
 class Environments:
-    """Looks environments up, with as few requests as what is asked for needs.
+    """Looks up environments with as few requests as possible.
 
     A management key without ``environments:read`` still works where environments are given by id; their names then stay
     unknown.
@@ -82,12 +82,12 @@ class Environments:
         return found
 
     def look(self) -> None:
-        """Learn of all of them, as far as the management key may know them."""
+        """Load all of them, as far as the management key may read them."""
         with contextlib.suppress(Forbidden):
             self._load()
 
     def name(self, ids: t.Iterable[str]) -> dict[str, Environment]:
-        """Names for ids, as far as the management key may know them."""
+        """The environments by id, as far as the management key may read them."""
         if not set(ids) <= set(self.known):
             self.look()
         return self.known

@@ -16,7 +16,7 @@ from .lookup import find_environment
 
 NAME_LENGTH = 255
 DESCRIPTION_LENGTH = 255
-# The colour of old environments, which neither they nor others can change.
+# The color of old environments. It can be neither set nor changed.
 _CLASSIC = "classic"
 # How many keys a message names; the result holds them all.
 _NAMED_KEYS = 10
@@ -40,9 +40,9 @@ class WantedEnvironment:
 class EnvironmentPlan:
     """What to do about one environment.
 
-    ``action`` is C(none), C(create), C(update) or C(delete). ``environment`` is what is there, ``after`` what will be,
-    ``changes`` the attributes to send. Before C(delete), ``unprotect`` tells to lift the protection; ``keys`` go too.
-    The ``id`` of an environment that is only planned is empty, and what the service will choose is C(None).
+    ``action`` is ``none``, ``create``, ``update`` or ``delete``. ``environment`` is what exists now, ``after`` what will
+    exist, ``changes`` the attributes to send. With ``unprotect``, the protection is lifted before a deletion; ``keys``
+    are deleted too. The ``id`` of an environment that is only planned is empty; what the service chooses is ``None``.
     """
 
     action: str
@@ -70,7 +70,7 @@ def check_wanted_environment(wanted: WantedEnvironment) -> None:
         check_text_name(wanted.name, "name", "an environment", NAME_LENGTH)
     if wanted.description is not None and len(wanted.description) > DESCRIPTION_LENGTH:
         raise InputError(
-            f"description: it has {len(wanted.description)} characters; that of an environment has at most "
+            f"description: it has {len(wanted.description)} characters; an environment's description has at most "
             f"{DESCRIPTION_LENGTH}."
         )
 
@@ -92,7 +92,7 @@ def plan_environment(
 
     :param existing: The team's environments; with an id, that one is enough.
     :param keys: The keys in it; looked at only where it is to go.
-    :raises InputError: where the service can't do it, or the user has to say more.
+    :raises InputError: where the service can't do it, or the user has to confirm more.
     """
     found = find_wanted(wanted, existing)
     if found is not None:
@@ -132,12 +132,12 @@ def _refuse_rename(wanted: WantedEnvironment, found: Environment) -> None:
 
 
 def _refuse_twin(wanted: WantedEnvironment, existing: t.Iterable[Environment]) -> None:
-    """Refuse a name that differs from an existing one by case only: the service may take the two for one."""
+    """Refuse a name that differs from an existing one only in case: the service may take the two for one."""
     name = (wanted.name or "").casefold()
     for entry in existing:
         if name in ((entry.name or "").casefold(), (entry.slug or "").casefold()):
             raise InputError(
-                f"name: {shortened(str(wanted.name))} differs only by case from the environment {entry.name!r}, slug "
+                f"name: {shortened(str(wanted.name))} differs only in case from the environment {entry.name!r}, slug "
                 f"{entry.slug!r} ({entry.id}). Nothing was changed; give its exact name or slug, or choose another name."
             )
 
@@ -167,7 +167,7 @@ def _named(keys: t.Sequence[ApiKey]) -> str:
 
 
 def name_of(environment: Environment) -> str:
-    """How to call an environment in a message, so that it can be found by hand."""
+    """An environment's name for a message, so that it can be found by hand."""
     return f"{environment.label} ({environment.id})"
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Creating keys exactly once, although an answer can be lost and the secret is in no other.
+"""Creating keys exactly once, although an answer can be lost and only that answer holds the secret.
 
 What a lost request made is recognized in the listing: a key that was not there before, that is exactly what was asked
 for, and that was created (by the service's clock) since the request was sent. Its secret is gone, so it is discarded
@@ -55,7 +55,7 @@ def create_keys(
     discard: t.Callable[[ApiKey], t.Any] | None = None,
     concurrency: int = 1,
 ) -> list[CreatedKey | HoneycombError]:
-    """Create keys so that in the end, of each there is one whose value we hold, or none.
+    """Create keys so that in the end each exists once, and we hold its value, or not at all.
 
     :param before: Ids of all keys of these types that were there when the task began.
     :param discard: What to do with a key whose secret was lost; by default it is deleted.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pure decisions about a set of keys: each item's plan is C(_plan.py)'s; here is what only a set can get wrong."""
+"""Pure decisions about a set of keys. ``plan.py`` plans each item; this file handles what only a set can get wrong."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .plan import Plan, Wanted, plan_key, refuse_expired
 
 R = t.TypeVar("R")
 
-# Messages of items in the one message of a task; the rest is in its result.
+# How many items the message of a task describes; its result has all of them.
 _MOST_TOLD = 5
 
 
 class RefusedItems(InputError):
-    """Some items can't be done; nothing was written. C(refused): message by index."""
+    """Some items can't be done; nothing was written. ``refused`` holds the messages by index."""
 
     def __init__(self, refused: dict[int, str], count: int) -> None:
         told = " ".join(list(refused.values())[:_MOST_TOLD])
@@ -34,7 +34,7 @@ class RefusedItems(InputError):
 
 @dataclass(frozen=True)
 class Purge:
-    """What to do about keys that are not listed. C(action): C(disable) or C(delete)."""
+    """What to do about keys that are not listed. ``action`` is ``disable`` or ``delete``."""
 
     action: str
     environment_id: str
@@ -66,9 +66,9 @@ def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Itera
 
 
 def for_each(work: t.Callable[[Wanted], R], wanted: t.Sequence[Wanted]) -> list[R]:
-    """Call C(work) for each item.
+    """Call ``work`` for each item.
 
-    :raises RefusedItems: with all that were refused, so that a user corrects them in one go.
+    :raises RefusedItems: for all refused items together, so that a user can correct them in one go.
     """
     results: list[R] = []
     refused: dict[int, str] = {}
@@ -102,7 +102,7 @@ def plan_keys(
         by_name[_place(key)].append(key)
 
     def plan(entry: Wanted) -> Plan:
-        # Narrowed down only because each item would search thousands of keys.
+        # Narrowed down, since otherwise each item would search thousands of keys.
         candidates = by_name[_named(entry)] if entry.id is None else by_id[entry.id]
         result = plan_key(entry, candidates, known)
         refuse_expired(result, now)
@@ -122,7 +122,7 @@ def _named(wanted: Wanted) -> tuple[t.Any, ...]:
 
 
 def _claims(wanted: Wanted, plan: Plan) -> dict[t.Any, str]:
-    """What an item is about: keys by their id, and names. With words for people."""
+    """What an item is about: keys by their id, and names. Each with a description for people."""
     places = {_place(plan.after)} if plan.after else set()
     if wanted.id is None:
         places.add(_named(wanted))
@@ -139,7 +139,7 @@ def _refuse_conflicts(wanted: t.Sequence[Wanted], plans: t.Sequence[Plan]) -> No
     for index, (entry, plan) in enumerate(zip(wanted, plans)):
         for claim, words in _claims(entry, plan).items():
             if claim in first:
-                refused[index] = f"{entry.label}{words} is what {first[claim]} is about already. Keep one of the two."
+                refused[index] = f"{entry.label}{words} is already listed as {first[claim]}. Keep one of the two."
                 break
             first[claim] = entry.label.rstrip(": ")
     if refused:
@@ -149,7 +149,7 @@ def _refuse_conflicts(wanted: t.Sequence[Wanted], plans: t.Sequence[Plan]) -> No
 def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKey]) -> list[Plan]:
     """What to do about the keys that no item mentions, oldest first.
 
-    What carries the name of an item, or a rotation's mark of it, is the rotation's to deal with and is left alone.
+    Keys with the name of an item, and its generations in a rotation, are left alone.
     """
     mentioned = [key for plan in plans for key in (plan.key, plan.after) if key]
     ids = {key.id for key in mentioned}
@@ -172,7 +172,7 @@ def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKe
 
 
 def action_of(plan: Plan) -> str:
-    """The plan's action in one word for people: an update that only switches a key is called so."""
+    """The plan's action in one word for people: an update that only enables or disables a key has a name of its own."""
     if plan.action == "update" and list(plan.changes) == ["disabled"]:
         return "disable" if plan.changes["disabled"] else "enable"
     return plan.action

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules about keys do, between their options and their results."""
+"""What ``honeycomb_api_key`` does, between its options and its results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
         module.fail(outcome.error)
     for attribute in unexpected(plan, outcome.key):
         module.ansible.warn(
-            f"Honeycomb did not apply {attribute} of key {outcome.key and outcome.key.id} as it was asked to."
+            f"Honeycomb did not apply {attribute} of key {outcome.key and outcome.key.id} as requested."
         )
     result = key_result(plan, outcome.key, outcome.changed, known)
     for entry in module.hand_back([outcome.created] if outcome.created else []):
@@ -77,7 +77,7 @@ def locate(wanted: Wanted, environments: Environments) -> Wanted:
 def key_result(
     plan: Plan, after: ApiKey | None, changed: bool, environments: t.Mapping[str, Environment]
 ) -> dict[str, t.Any]:
-    """What a task about one key returns, but for the value of a created one."""
+    """What a task about one key returns, except for the value of a created one."""
     return {
         "changed": changed,
         "api_key": describe_key(after, environments) if after else {},

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What C(honeycomb_api_key_info) does, between its options and its results."""
+"""What ``honeycomb_api_key_info`` does, between its options and its results."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from .._parallel import in_parallel
 from .api_key import locate, read_wanted
 from .base import HoneycombModule
 
-# The service counts requests, so that more connections would only wait for each other.
+# The service limits requests, so more connections would only wait for each other.
 _MOST_CONNECTIONS = 16
 _DEFAULTS = ("environment", "key_type", "permissions")
 
@@ -51,7 +51,7 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
         return apply_plans(client, steps, {str(key.id) for key in existing}, params["concurrency"])
 
     outcomes = carry_out(plans)
-    # What others may depend on goes only when all that replaces it is there.
+    # Purge last: a key may go only when everything that replaces it is there.
     if not any(outcome.error for outcome in outcomes):
         outcomes += carry_out(purges)
     result = _result(wanted, outcomes, known)
@@ -63,7 +63,7 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
         for attribute in unexpected(outcome.plan, outcome.key):
             key_id = outcome.key and outcome.key.id
             module.ansible.warn(
-                f"{outcome.plan.label}Honeycomb did not apply {attribute} of key {key_id} as it was asked to."
+                f"{outcome.plan.label}Honeycomb did not apply {attribute} of key {key_id} as requested."
             )
     result["created"] = module.hand_back([outcome.created for outcome in outcomes if outcome.created])
     return result
@@ -136,7 +136,7 @@ def _key_row(wanted: Wanted | None, outcome: Outcome, known: t.Mapping[str, Envi
     key = outcome.key or outcome.plan.key
     if key:
         return {**describe_key(key, known), "action": action}
-    # Not there: what is known of it is what the item says.
+    # It does not exist, so all that is known of it is what the item says.
     item = wanted or Wanted("absent")
     place = item.environment
     return {
@@ -167,12 +167,12 @@ def _projections(keys: t.Iterable[ApiKey | None], known: t.Mapping[str, Environm
 def _summary(
     wanted: t.Sequence[Wanted], outcomes: t.Sequence[Outcome], first: HoneycombError, purges: int
 ) -> HoneycombError:
-    """One message for a task of which a part failed; C(failed_items) tells the rest."""
+    """One message for a task that failed in part; ``failed_items`` has the details."""
     failed = sum(1 for outcome in outcomes if outcome.error)
     skipped = f" Nothing was purged ({purges} due)." if purges and len(outcomes) == len(wanted) else ""
     about = next(outcome.plan for outcome in outcomes if outcome.error)
     first.message = (
-        f"{failed} of {len(outcomes)} keys failed, see failed_items; the others are as they should be, and what was "
-        f"created is in created.{skipped} The first failure: {about.label}{first.message}"
+        f"{failed} of {len(outcomes)} keys failed, see failed_items; the others are as declared, and created lists "
+        f"the keys that were created.{skipped} The first failure: {about.label}{first.message}"
     )
     return first

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What C(honeycomb_auth_info) does, between its options and its results."""
+"""What ``honeycomb_auth_info`` does, between its options and its results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run_auth_info(module: HoneycombModule) -> dict[str, t.Any]:
         }
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise InputError(
-            "key: it is empty or holds characters that can't be in a key, for example a line's end. Strip it."
+            "key: it is empty or holds characters that can't be in a key, for example a line break. Remove them."
         )
     check = check_value(module.transport(), value)
     return {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules share: their options, how a client is made from them, and how an error ends a task."""
+"""What the modules share: how a client is made from their options, and how a task ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ except ImportError:
         return value
 
 
-# A wait that a user would not notice is not worth a warning; seconds.
+# Seconds; a shorter wait is not worth a warning.
 _NOTEWORTHY_WAIT = 1.0
 
 
@@ -42,7 +42,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
 
 class HoneycombModule:
-    """An Ansible module of this collection: its options, its client, its way to end."""
+    """An Ansible module of this collection: its options, its client, and how it ends."""
 
     def __init__(self, spec: dict[str, t.Any], *, supports_check_mode: bool = True, **constraints: t.Any) -> None:
         self.ansible = _Module(
@@ -74,7 +74,7 @@ class HoneycombModule:
         self.ansible.exit_json(**result)
 
     def fail(self, error: HoneycombError, **result: t.Any) -> t.NoReturn:
-        """End the task with an error, handing back what was created all the same."""
+        """End the task with an error, and hand back what was created nevertheless."""
         self._tell_waits()
         created = result.pop("created", None) or error.created
         if created:

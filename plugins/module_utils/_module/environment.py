@@ -62,7 +62,7 @@ def run_environment(module: HoneycombModule) -> dict[str, t.Any]:
     if not module.check_mode and done.environment and wanted.state == "present":
         for attribute in changes_for(wanted, done.environment):
             module.ansible.warn(
-                f"Honeycomb did not apply {attribute} of environment {name_of(done.environment)} as it was asked to."
+                f"Honeycomb did not apply {attribute} of environment {name_of(done.environment)} as requested."
             )
     return result
 
@@ -76,7 +76,7 @@ def _described(environment: Environment | None) -> dict[str, t.Any]:
 def _described_keys(
     wanted: WantedEnvironment, keys: t.Sequence[ApiKey], environment: Environment | None
 ) -> dict[str, t.Any]:
-    """The keys that go with an environment, as a part of the result."""
+    """The keys that are deleted with an environment, as a part of the result."""
     if wanted.state != "absent":
         return {}
     known = {environment.id: environment} if environment else {}

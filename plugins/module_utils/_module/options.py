@@ -25,7 +25,7 @@ def from_environment(*names: str) -> str:
 
 
 def auth_spec() -> dict[str, t.Any]:
-    """The options of the C(community.honeycomb.auth) documentation fragment."""
+    """The options that the documentation fragment ``community.honeycomb.auth`` describes."""
     return {
         "management_key_id": {
             "type": "str",
