@@ -161,7 +161,7 @@ def test_bad_input(sim, call_module, leaks, check):
         "no address": (INFO, {"api_url": "api.honeycomb.io"}, ["api_url", "https://api.honeycomb.io"]),
         "no timeout": (INFO, {"timeout": 0}, ["timeout", "above 0"]),
         "negative wait": (INFO, {"max_wait": -1}, ["max_wait", "from 0"]),
-        "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "Strip it"]),
+        "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "line break", "Remove"]),
     }
     output = run_cases(call_module, cases, check=check)
     assert not writes(sim)

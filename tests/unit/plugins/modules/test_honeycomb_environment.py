@@ -177,7 +177,7 @@ def test_created_once_whatever_is_lost(sim, environment, way):
 
 def test_every_answer_lost(sim, environment):
     sim.fail("createEnvironment", effect="reset", times=None)
-    refused(environment(name="Load"), "'Load'", "3 times", "Run it again")
+    refused(environment(name="Load"), "'Load'", "3 times", "Rerun the task")
     sim.clear_faults()
     sim.fail("createEnvironment", effect="reset", after=True)
     sim.fail("listEnvironments", nth=2, times=None, effect="status", status=403)
@@ -203,7 +203,7 @@ def test_somebody_else_was_quicker(sim, environment, monkeypatch):
 def test_created_but_not_finished(sim, environment):
     sim.fail("updateEnvironment", status=403)
     result = environment(name="Load", delete_protected=False)
-    refused(result, "was created", "delete_protected", place(sim, "load")["id"], "Run it again")
+    refused(result, "was created", "delete_protected", place(sim, "load")["id"], "Rerun the task")
     assert (result["changed"], result["environment"]) == (True, place(sim, "load"))
     again = environment(name="Load", delete_protected=False)
     assert again["changed"] and not again["environment"]["delete_protected"]

@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client, check_value, read_error
-from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey, Environment
-from ansible_collections.community.honeycomb.plugins.module_utils._environments.lookup import find_environment
+from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import (
     AnswerLost,
     ApiError,
@@ -402,19 +401,3 @@ def test_a_secret_that_is_echoed_is_taken_out(raw_server, http_answer, make_clie
     with pytest.raises(ApiError) as caught:
         check_value(make_client(raw_server(http_answer({"error": "no VALUE here"}, 400)).url).transport, "VALUE")
     assert "VALUE" not in str(caught.value) + str(caught.value.as_result())
-
-
-# Environments
-
-
-def test_find_environment():
-    one, two, three = (Environment(f"hcaen_{name}", name.title(), name) for name in ("one", "two", "three"))
-    twin = Environment("hcaen_4", "one", "one-1")
-    for wanted in ("hcaen_two", "two", "Two"):
-        assert find_environment([one, two, three], wanted) is two
-    with pytest.raises(InputError, match="'four'.* one, three, two"):
-        find_environment([one, two, three], "four")
-    with pytest.raises(InputError, match=r"hcaen_one \(One\), hcaen_4 \(one\)"):
-        find_environment([one, twin], "one")
-    with pytest.raises(InputError, match="none"):
-        find_environment([], "one")

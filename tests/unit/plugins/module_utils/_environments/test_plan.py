@@ -178,7 +178,7 @@ def test_projection_shows_what_goes():
 
 @pytest.mark.parametrize("name", ["STAGING", "Staging".swapcase(), "stagING"])
 def test_a_name_that_differs_only_by_case_is_refused_and_the_other_is_named(name):
-    with pytest.raises(InputError, match="differs only by case.*'Staging', slug 'staging' \\(hcxen_2\\)"):
+    with pytest.raises(InputError, match="differs only in case.*'Staging', slug 'staging' \\(hcxen_2\\)"):
         plan_environment(WantedEnvironment("present", name=name), [PRODUCTION, STAGING])
     # There is nothing of this name to delete, and nothing that looks like it is deleted instead.
     assert not plan_environment(WantedEnvironment("absent", name=name), [PRODUCTION, STAGING]).changed

@@ -12,11 +12,7 @@ import os
 import pytest
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
-from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import PERMISSIONS
-from ansible_collections.community.honeycomb.plugins.module_utils._environments.lookup import Environments
-from ansible_collections.community.honeycomb.plugins.module_utils._errors import Forbidden, InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport
 from ansible_collections.community.honeycomb.plugins.module_utils._module import base as _module
 from ansible_collections.community.honeycomb.plugins.module_utils._module.options import (
     from_environment,
@@ -44,41 +40,6 @@ def test_given_permissions():
     assert given_permissions(None) is None
     assert given_permissions({}) == {}
     assert set(permission_spec()) == set(PERMISSIONS)
-
-
-@pytest.fixture
-def environments(sim):
-    opened = []
-
-    def make(*scopes):
-        opened.append(Transport(sim.url))
-        return Environments(Client(opened[-1], *sim.add_management_key(scopes)))
-
-    yield make
-    for transport in opened:
-        transport.close()
-
-
-def test_environments_are_listed_once(sim, environments):
-    known = environments("environments:read")
-    ids = [place["id"] for place in sim.environments]
-    assert [known.resolve(wanted).id for wanted in ("production", "Staging", ids[0])] == [*ids, ids[0]]
-    assert known.name(ids)[ids[1]].slug == "staging"
-    with pytest.raises(InputError, match="'nowhere'"):
-        known.resolve("nowhere")
-    assert [request.operation for request in sim.requests] == ["getV2Auth", "listEnvironments"]
-
-
-@pytest.mark.parametrize("region", "abx")
-def test_environments_that_may_not_be_listed(sim, environments, region):
-    known = environments("api-keys:read")
-    wanted = f"hc{region}en_01hznmeqrcq8rz533xrvtc6mk0"
-    assert known.resolve(wanted).id == wanted
-    assert known.name([wanted, "hcaen_other"]).get("hcaen_other") is None
-    for text in ("production", "hc", "hcaen", "hcabc_x"):
-        with pytest.raises(Forbidden, match="environments:read") as caught:
-            known.resolve(text)
-        assert f"{text!r} by its id" in caught.value.message
 
 
 # Common options of every module, shown with the one that only reads
