@@ -5,8 +5,8 @@
 """Rotate a Honeycomb ingest key under a running application, and show that not one event was refused.
 
 Everything is real but Honeycomb: the collection is built and installed as a user gets it, the application sends with
-the OpenTelemetry SDK, and ansible-playbook runs the role. The simulator of this project takes the part of Honeycomb.
-The exit code is 0 only if nothing was refused and both keys are in the state that they should be in.
+the OpenTelemetry SDK, and ansible-playbook runs the role. The project's simulator plays the part of Honeycomb.
+The exit code is 0 only if nothing was refused and both keys are in the right state.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) ->
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            sys.exit(f"Waited {seconds:.0f} s in vain: {what}.")
+            sys.exit(f"Gave up after {seconds:.0f} s: {what}.")
         time.sleep(0.1)
 
 
 @contextmanager
 def running(command: list[str], env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process that ends when its standard input is closed; it is gone when this is left, in whatever way."""
+    """Run a process that ends when its standard input is closed; on exit from the context, it is gone in any case."""
     process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE)
     try:
         yield process
@@ -108,7 +108,7 @@ def demo(work: Path) -> bool:
 
 
 def summary(sim: Simulator, old_id: str, before: str, after: str, ran: bool) -> bool:
-    """Print how it ended; return whether that is how it should end."""
+    """Print how it ended; return whether it ended as it should."""
     old = sim.key(old_id)
     current = [key for key in sim.keys(name=NAME, environment=ENVIRONMENT) if not key.disabled]
 
@@ -144,12 +144,12 @@ def summary(sim: Simulator, old_id: str, before: str, after: str, ran: bool) -> 
         and events(after) > 0
         and sim.refused == 0
     )
-    say("The key was rotated without an outage." if good else "This is not how it should have ended: see above.")
+    say("The key was rotated without an outage." if good else "The demo did not end as it should; see above.")
     return good
 
 
 def main() -> int:
-    # Being told to end is an interruption too: what was started is ended, and the temporary folder removed.
+    # A request to end counts as an interruption: everything started is stopped, and the temporary folder removed.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

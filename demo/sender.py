@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An application that sends telemetry to Honeycomb all the time, and takes up a new key without a restart.
+"""An application that sends telemetry to Honeycomb all the time, and picks up a new key without a restart.
 
 Usage: sender.py ENDPOINT KEY_FILE STATUS_FILE
 
-It reads its ingest key from KEY_FILE, and writes the id of the key that it uses to STATUS_FILE. It ends when its
-standard input is closed.
+It reads its ingest key from KEY_FILE, and writes the id of the key in use to STATUS_FILE. It ends when its standard
+input is closed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 SPANS_PER_SECOND = 50
-KEY_ID_LENGTH = 32  # the value of an ingest key begins with its id
+KEY_ID_LENGTH = 32  # an ingest key's value starts with its id
 
 
 def telemetry(endpoint: str, key: str) -> TracerProvider:
@@ -34,7 +34,7 @@ def telemetry(endpoint: str, key: str) -> TracerProvider:
 
 
 def input_closed(seconds: float) -> bool:
-    """Wait for so long, or until standard input is closed."""
+    """Wait that long, or until standard input is closed; return whether it is."""
     return bool(select.select([sys.stdin], [], [], seconds)[0])
 
 
@@ -46,7 +46,7 @@ def main(endpoint: str, key_file: Path, status_file: Path) -> None:
         if stored != key:
             key, former, provider = stored, provider, telemetry(endpoint, stored)
             if former:
-                former.shutdown()  # sends what still waits, with the key that it was made for
+                former.shutdown()  # sends what is still waiting, with the key that it was made for
             fresh = status_file.with_suffix(".new")
             fresh.write_text(key[:KEY_ID_LENGTH])
             os.replace(fresh, status_file)

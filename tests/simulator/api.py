@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The operations of the service, named as in its published description.
+"""The service's operations, as ``api.yaml`` describes them.
 
-Each takes a `Call` and returns an `Answer`, or raises `Refused`.
+Each takes a ``Call`` and returns an ``Answer`` or raises ``Refused``.
 """
 
 from __future__ import annotations
@@ -14,36 +14,42 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any, TypeVar
 
 from . import records
 from .errors import JSONAPI, Answer, Invalid, Refused, answer, jsonapi, legacy, problem
 from .limits import RateLimits
 from .records import Environment, Key, ManagementKey, rfc3339
-from .store import TEAM, TEAM_NAME, Clash, Protected, Store
+from .store import TEAM, TEAM_NAME, Clash, Item, Listing, Protected, Store
 
 MAX_BODY = 100_000
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 
+Value = TypeVar("Value")
+Json = dict[str, Any]
+# The names that lead to a place in a body, for the pointer in an error
+Place = tuple[str, ...]
+
 
 @dataclass
 class Call:
-    """One request, detached from its connection: it can be carried out later as well."""
+    """One request, detached from its connection so that it can also be carried out later."""
 
     method: str
     path: str
     operation: str
-    arguments: dict
-    query: dict
-    headers: dict  # names in lower case
+    arguments: dict[str, str]
+    query: dict[str, str]
+    headers: dict[str, str]  # names in lower case
     body: bytes = field(repr=False)
     key_id: str | None = None
-    extra_headers: dict = field(default_factory=dict)
+    extra_headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class Operation:
-    """How an operation is reached: `scope` is what a management key needs, None where it needs none."""
+    """How an operation is reached; ``scope`` is the one that a management key needs, if any."""
 
     method: str
     path: str
@@ -52,63 +58,82 @@ class Operation:
 
 
 def parse_time(text: object) -> datetime | None:
-    """An RFC 3339 moment with an offset, or None."""
+    """The moment if the text is one as in RFC 3339, with an offset; otherwise None."""
     if not isinstance(text, str) or not re.match(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d", text):
         return None
     try:
-        # Before Python 3.11 neither "Z" nor every fraction can be read.
+        # Before Python 3.11, fromisoformat reads neither "Z" nor every fraction.
         moment = datetime.fromisoformat(re.sub(r"\.\d+", "", re.sub(r"[zZ]$", "+00:00", text)))
         return moment.astimezone(timezone.utc) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
 
 
-# Reading bodies: each step names the place it looked at, for the pointer in the error.
+# Reading bodies. ``path`` is the place of a value in the body, and its last step the name in ``container``.
 
 
-def _member(container: dict, path: tuple, kind: type, what: str, required: bool = True):
+def _optional(container: Json, path: Place, kind: type[Value], what: str) -> Value | None:
     name = path[-1]
     if name not in container:
-        if required:
-            raise Invalid(path, "missing", f"{name}: is required")
         return None
     value = container[name]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+    if not isinstance(value, kind):
         raise Invalid(path, "incorrect_type", f"{name}: must be {what}")
     return value
 
 
-def _text(container: dict, path: tuple, low: int, high: int, required: bool = True) -> str | None:
-    value = _member(container, path, str, "a string", required)
-    if value is not None and not low <= len(value) <= high:
+def _required(container: Json, path: Place, kind: type[Value], what: str) -> Value:
+    value = _optional(container, path, kind, what)
+    if value is None:
+        raise Invalid(path, "missing", f"{path[-1]}: is required")
+    return value
+
+
+def _checked_length(text: str, path: Place, low: int, high: int) -> str:
+    if not low <= len(text) <= high:
         raise Invalid(path, "invalid", f"{path[-1]}: must have {low} to {high} characters")
-    return value
+    return text
 
 
-def _choice(container: dict, path: tuple, choices: tuple, required: bool = True) -> str | None:
-    value = _member(container, path, str, "a string", required)
-    if value is not None and value not in choices:
+def _checked_choice(text: str, path: Place, choices: tuple[str, ...]) -> str:
+    if text not in choices:
         raise Invalid(path, "invalid", f"{path[-1]}: must be one of {', '.join(choices)}")
-    return value
+    return text
 
 
-def _fixed(container: dict, *paths: tuple) -> None:
+def _text(container: Json, path: Place, low: int, high: int) -> str:
+    return _checked_length(_required(container, path, str, "a string"), path, low, high)
+
+
+def _text_if_given(container: Json, path: Place, low: int, high: int) -> str | None:
+    text = _optional(container, path, str, "a string")
+    return text if text is None else _checked_length(text, path, low, high)
+
+
+def _choice(container: Json, path: Place, choices: tuple[str, ...]) -> str:
+    return _checked_choice(_required(container, path, str, "a string"), path, choices)
+
+
+def _choice_if_given(container: Json, path: Place, choices: tuple[str, ...]) -> str | None:
+    text = _optional(container, path, str, "a string")
+    return text if text is None else _checked_choice(text, path, choices)
+
+
+def _fixed(container: Json, *paths: Place) -> None:
     """Refuse attributes that can't be changed."""
     for path in paths:
         if path[-1] in container:
             raise Invalid(path, "invalid", f"{path[-1]}: cannot be changed")
 
 
-def _permissions(attributes: dict, key_type: str) -> dict | None:
+def _permissions(attributes: Json, key_type: str) -> dict[str, bool] | None:
     path = ("data", "attributes", "permissions")
-    given = _member(attributes, path, dict, "an object", required=False)
+    given = _optional(attributes, path, dict, "an object")
     if given is None:
         return None
-    # Names that the service does not know are ignored without a word.
-    known = {name: value for name, value in given.items() if name in records.PERMISSIONS[key_type]}
-    for name in known:
-        _member(known, (*path, name), bool, "a boolean")
-    return known
+    # Names that the service doesn't know are ignored silently.
+    names = [name for name in given if name in records.PERMISSIONS[key_type]]
+    return {name: _required(given, (*path, name), bool, "a boolean") for name in names}
 
 
 class Api:
@@ -138,7 +163,7 @@ class Api:
         }
 
     def carry_out(self, call: Call) -> Answer:
-        """Check credentials, rate, team, scope and media type, in this order, then run a v2 operation."""
+        """Run a v2 operation after checking credentials, rate limit, team and scope, in that order."""
         operation = self.operations[call.operation]
         try:
             key = self._authenticate(call)
@@ -176,7 +201,7 @@ class Api:
             raise Refused(jsonapi(429, "request rate limit exceeded", f"Please try again after {again}."))
 
     @staticmethod
-    def _body(call: Call) -> dict:
+    def _body(call: Call) -> Json:
         media_type = call.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != JSONAPI:
             raise Refused(jsonapi(415, "unsupported media type", f"Content-Type must be {JSONAPI}."))
@@ -192,13 +217,13 @@ class Api:
         return body
 
     @staticmethod
-    def _data(body: dict, kind: str, item_id: str | None = None) -> tuple[dict, dict]:
-        """The `data` member and its attributes, after a look at the type, and at the id where there is one."""
-        data = _member(body, ("data",), dict, "an object")
+    def _data(body: Json, kind: str, item_id: str | None = None) -> tuple[Json, Json]:
+        """``data`` and its attributes, after checking the type, and the id if one is expected."""
+        data = _required(body, ("data",), dict, "an object")
         _choice(data, ("data", "type"), (kind,))
-        if item_id is not None and _member(data, ("data", "id"), str, "a string") != item_id:
+        if item_id is not None and _required(data, ("data", "id"), str, "a string") != item_id:
             raise Invalid(("data", "id"), "invalid", "id: must be the id in the path")
-        return data, _member(data, ("data", "attributes"), dict, "an object")
+        return data, _required(data, ("data", "attributes"), dict, "an object")
 
     @staticmethod
     def _refuse_key_body(wrong: Invalid) -> Refused:
@@ -209,7 +234,15 @@ class Api:
         detail = {"field": wrong.path[-1], "code": wrong.code, "description": wrong.description}
         return Refused(problem(422, "The provided input is invalid.", wrong.description, [detail]))
 
-    def _page(self, call: Call, listing, show, wanted=lambda _item: True, more: str = "") -> Answer:
+    def _page(
+        self,
+        call: Call,
+        listing: Listing[Item],
+        show: Callable[[Item], Json],
+        wanted: Callable[[Item], bool] = lambda _item: True,
+        more: str = "",
+    ) -> Answer:
+        """One page of a list; ``more`` is what the link to the next page repeats of this query."""
         text = call.query.get("page[size]", str(DEFAULT_PAGE))
         size = int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
         if not 1 <= size <= MAX_PAGE:
@@ -226,7 +259,7 @@ class Api:
     # /2/auth
 
     def get_v2_auth(self, call: Call) -> Answer:
-        key = self.store.management[call.key_id]
+        key = self.store.management[call.key_id or ""]
         created = rfc3339(key.created)
         body = {
             "data": {
@@ -247,8 +280,8 @@ class Api:
 
     # Keys
 
-    def _show_key(self, key: Key, secret: bool = False) -> dict:
-        attributes = {
+    def _show_key(self, key: Key, secret: bool = False) -> Json:
+        attributes: Json = {
             "key_type": key.key_type,
             "name": key.name,
             "disabled": key.disabled,
@@ -299,7 +332,7 @@ class Api:
             place = ("data", "attributes")
             key_type = _choice(attributes, (*place, "key_type"), records.KEY_TYPES)
             name = _text(attributes, (*place, "name"), 1, 100)
-            disabled = _member(attributes, (*place, "disabled"), bool, "a boolean", required=False)
+            disabled = _optional(attributes, (*place, "disabled"), bool, "a boolean")
             permissions = _permissions(attributes, key_type)
             time_to_live = self._time_to_live(attributes, key_type)
             environment = self._related_environment(data)
@@ -308,12 +341,12 @@ class Api:
         key = self.store.add_key(name, key_type, environment, bool(disabled), permissions, time_to_live=time_to_live)
         return answer(201, {"data": self._show_key(key, secret=True)}, JSONAPI)
 
-    def _time_to_live(self, attributes: dict, key_type: str) -> datetime | None:
+    def _time_to_live(self, attributes: Json, key_type: str) -> datetime | None:
         path = ("data", "attributes", "time_to_live")
         if path[-1] not in attributes:
             return None
         if key_type != "ingest":
-            raise Invalid(path, "invalid", "time_to_live: only ingest keys have one")
+            raise Invalid(path, "invalid", "time_to_live: only ingest keys can have one")
         moment = parse_time(attributes[path[-1]])
         if moment is None:
             raise Invalid(path, "incorrect_type", "time_to_live: must be a moment as in RFC 3339")
@@ -321,14 +354,14 @@ class Api:
             raise Invalid(path, "invalid", "time_to_live: must be in the future")
         return moment
 
-    def _related_environment(self, data: dict) -> Environment:
-        path: tuple = ("data",)
+    def _related_environment(self, data: Json) -> Environment:
+        path: Place = ("data",)
         place = data
         for step in ("relationships", "environment", "data"):
             path = (*path, step)
-            place = _member(place, path, dict, "an object")
+            place = _required(place, path, dict, "an object")
         _choice(place, (*path, "type"), ("environments",))
-        environment = self.store.environments.get(_member(place, (*path, "id"), str, "a string"))
+        environment = self.store.environments.get(_required(place, (*path, "id"), str, "a string"))
         if environment is None:
             raise Invalid((*path, "id"), "invalid", "id: there is no such environment")
         return environment
@@ -345,10 +378,10 @@ class Api:
             _fixed(attributes, (*place, "key_type"), (*place, "time_to_live"))
             if key.key_type == "ingest":
                 _fixed(attributes, (*place, "permissions"))
-            relationships = _member(data, ("data", "relationships"), dict, "an object", required=False)
+            relationships = _optional(data, ("data", "relationships"), dict, "an object")
             _fixed(relationships or {}, ("data", "relationships", "environment"))
-            name = _text(attributes, (*place, "name"), 1, 100, required=False)
-            disabled = _member(attributes, (*place, "disabled"), bool, "a boolean", required=False)
+            name = _text_if_given(attributes, (*place, "name"), 1, 100)
+            disabled = _optional(attributes, (*place, "disabled"), bool, "a boolean")
             permissions = _permissions(attributes, key.key_type)
         except Invalid as wrong:
             raise self._refuse_key_body(wrong) from None
@@ -364,7 +397,7 @@ class Api:
     # Environments
 
     @staticmethod
-    def _show_environment(environment: Environment) -> dict:
+    def _show_environment(environment: Environment) -> Json:
         return {
             "id": environment.id,
             "type": "environments",
@@ -385,12 +418,12 @@ class Api:
         return environment
 
     @staticmethod
-    def _looks(attributes: dict) -> dict:
-        """The two attributes that creation and update share, where they are given."""
+    def _looks(attributes: Json) -> Json:
+        """The attributes that can be given at creation and changed later, if given."""
         place = ("data", "attributes")
         looks = {
-            "description": _text(attributes, (*place, "description"), 0, 255, required=False),
-            "color": _choice(attributes, (*place, "color"), records.COLORS, required=False),
+            "description": _text_if_given(attributes, (*place, "description"), 0, 255),
+            "color": _choice_if_given(attributes, (*place, "color"), records.COLORS),
         }
         return {name: value for name, value in looks.items() if value is not None}
 
@@ -422,8 +455,8 @@ class Api:
             attributes = self._data(body, "environments", environment.id)[1]
             _fixed(attributes, (*place, "name"), (*place, "slug"))
             changes = self._looks(attributes)
-            settings = _member(attributes, (*place, "settings"), dict, "an object", required=False) or {}
-            protected = _member(settings, (*place, "settings", "delete_protected"), bool, "a boolean", required=False)
+            settings = _optional(attributes, (*place, "settings"), dict, "an object") or {}
+            protected = _optional(settings, (*place, "settings", "delete_protected"), bool, "a boolean")
         except Invalid as wrong:
             raise self._refuse_environment_body(wrong) from None
         if protected is not None:
@@ -442,7 +475,7 @@ class Api:
 
 
 class V1Auth:
-    """`/1/auth`: what a usable key value is, as the service sees it."""
+    """``/1/auth``: which key has a usable value, and what it gives access to."""
 
     ACCESS = {
         "events": "send_events",
@@ -466,16 +499,17 @@ class V1Auth:
             key, refusal = self.store.check_value(call.headers.get("x-honeycomb-team", ""))
             if key is not None:
                 call.key_id = key.id
-            if refusal:
+            if key is None or refusal:
                 return legacy(401, "unknown API key - check your credentials")
             allowed, headers, _again = self.limits.take(call.operation, key.id)
             result = answer(200, self._show(key)) if allowed else legacy(429, "Rate Limited")
         result.headers.update(headers)
         return result
 
-    def _show(self, key: Key) -> dict:
+    def _show(self, key: Key) -> Json:
         ingest = key.key_type == "ingest"
         environment = self.store.environments.get(key.environment_id)
+        assert environment is not None  # its keys are removed with it
         return {
             "id": key.id if ingest else key.internal_id,
             "type": key.key_type,

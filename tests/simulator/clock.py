@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The service's clock: real time, plus what the tests have let pass."""
+"""The service's clock: real time plus the time that tests have skipped."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class Clock:
         return datetime.fromtimestamp(self.time(), timezone.utc)
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass at once (a negative number goes back)."""
+        """Skip ``seconds`` (a negative number goes back)."""
         self._ahead += float(seconds)

@@ -2,12 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""`Simulator`: a running service and the handles on it."""
+"""``Simulator``: a running service, and everything that tests do with it."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from . import records
 from .api import Api, V1Auth
@@ -22,15 +24,16 @@ from .web import Gateway, Request, Server
 
 
 class Simulator:
-    """A simulated Honeycomb on a loopback address, as a context manager or with `start()` and `stop()`.
+    """A simulated Honeycomb on a loopback address: a context manager, or use ``start()`` and ``stop()``.
 
-    - `port`: 0 takes a free one; `latency`: seconds before every answer but those of event intake
-    - `rate_limit`: `(requests, seconds)` for each operation and each management key; None: no limit and no headers
-    - `retry_after`: how a 429 says when to come back: `http-date`, `rfc3339` or `seconds`
-    - `region`: the third character of every id
-    - `environments`: the names of the environments to begin with
-    - `signals_on_update`: whether a PATCH may change `manage_signals`, which the published description leaves out
-    - `ssl_context`: `(certificate file, key file)` to speak https
+    - ``port``: 0 takes a free one
+    - ``latency``: seconds before every answer except those of event intake
+    - ``rate_limit``: ``(requests, seconds)`` for each operation and key; None: no limit and no headers
+    - ``retry_after``: the format of Retry-After: ``http-date``, ``rfc3339`` or ``seconds``
+    - ``region``: the third character of every id
+    - ``environments``: the names of the environments to start with
+    - ``signals_on_update``: whether a PATCH can change ``manage_signals``, which Honeycomb documents for creation only
+    - ``ssl_context``: ``(certificate file, key file)`` to speak HTTPS
     """
 
     team = TEAM
@@ -40,12 +43,12 @@ class Simulator:
         port: int = 0,
         host: str = "127.0.0.1",
         latency: float = 0.0,
-        rate_limit: tuple | None = None,
+        rate_limit: tuple[int, float] | None = None,
         retry_after: str = "http-date",
         region: str = "x",
-        environments: tuple = ("Production", "Staging"),
+        environments: Collection[str] = ("Production", "Staging"),
         signals_on_update: bool = True,
-        ssl_context=None,
+        ssl_context: tuple[str, str] | None = None,
     ) -> None:
         self._clock = Clock()
         self._store = Store(self._clock, region)
@@ -72,18 +75,18 @@ class Simulator:
     # Running
 
     def start(self) -> Simulator:
-        """Listen and serve in a thread of its own."""
+        """Listen, and serve in a thread of its own."""
         self._gateway.stopping.clear()
         self._server = Server(*self._address, self._gateway, self._ssl_context)
-        # A service that is started again after a stop is found at the same address.
+        # When started again after a stop, it keeps its address.
         self._address = (self._address[0], self._server.port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="simulator", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Close the port and all connections; what is stored stays."""
-        if self._server is None:
+        """Close the port and all connections, but keep everything that is stored."""
+        if self._server is None or self._thread is None:
             return
         self._gateway.stopping.set()
         self._server.stop()
@@ -93,7 +96,7 @@ class Simulator:
     def __enter__(self) -> Simulator:
         return self if self._server else self.start()
 
-    def __exit__(self, *_unused) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.stop()
 
     @property
@@ -104,8 +107,8 @@ class Simulator:
     def url(self) -> str:
         return f"{'https' if self._ssl_context else 'http'}://{self._address[0]}:{self.port}"
 
-    def environment_variables(self, management: tuple | None = None) -> dict:
-        """What a client finds its way with; `management` is `(id, secret)`, by default the key with all scopes."""
+    def environment_variables(self, management: tuple[str, str] | None = None) -> dict[str, str]:
+        """What clients need; ``management`` is a management key's ``(id, secret)``, by default one with all scopes."""
         key_id, secret = management or self.management
         return {
             "HONEYCOMB_KEY_ID": key_id,
@@ -116,24 +119,24 @@ class Simulator:
     # State
 
     def add_management_key(
-        self, scopes: list | tuple = records.SCOPES, name: str = "management", disabled: bool = False
+        self, scopes: Collection[str] = records.SCOPES, name: str = "management", disabled: bool = False
     ) -> tuple[str, str]:
-        """Its `(id, secret)`."""
+        """Returns its ``(id, secret)``."""
         key = self._store.add_management_key(tuple(scopes), name, disabled)
         return key.id, key.secret
 
-    def add_environment(self, name: str, **attributes) -> dict:
-        """`attributes`: description, color, delete_protected. Returns id, name, slug and those."""
+    def add_environment(self, name: str, **attributes: Any) -> dict[str, Any]:
+        """``attributes``: description, color, delete_protected. Returns those, and id, name and slug."""
         environment = self._store.add_environment(name, **attributes)
         return self._environment(environment)
 
     @staticmethod
-    def _environment(environment: Environment) -> dict:
+    def _environment(environment: Environment) -> dict[str, Any]:
         wanted = ("id", "name", "slug", "description", "color", "delete_protected")
         return {name: getattr(environment, name) for name in wanted}
 
     @property
-    def environments(self) -> list[dict]:
+    def environments(self) -> list[dict[str, Any]]:
         return [self._environment(environment) for environment in self._store.environments]
 
     def add_key(
@@ -142,12 +145,12 @@ class Simulator:
         key_type: str = "ingest",
         environment: str | None = None,
         disabled: bool = False,
-        permissions: dict | None = None,
+        permissions: dict[str, bool] | None = None,
         created: datetime | None = None,
         updated: datetime | None = None,
         time_to_live: datetime | None = None,
     ) -> Key:
-        """A key that has been there for long. `environment`: slug, id or name, by default the first one."""
+        """Add a key that counts as old for propagation. ``environment``: slug, id or name, by default the first one."""
         if key_type not in records.KEY_TYPES:
             raise ValueError(f"unknown key type {key_type!r}")
         unknown = set(permissions or {}) - set(records.PERMISSIONS[key_type])
@@ -161,12 +164,12 @@ class Simulator:
         )
         return key.snapshot()
 
-    def add_keys(self, count: int, name: str = "key {number}", **attributes) -> list[Key]:
-        """Many keys alike; `{number}` in the name counts from 1."""
+    def add_keys(self, count: int, name: str = "key {number}", **attributes: Any) -> list[Key]:
+        """Add many similar keys; ``{number}`` in the name counts from 1."""
         return [self.add_key(name.format(number=number), **attributes) for number in range(1, count + 1)]
 
     def keys(self, name: str | None = None, environment: str | None = None) -> list[Key]:
-        """The keys that exist now, oldest first; `environment`: slug, id or name."""
+        """The keys that exist now, oldest first; ``environment``: slug, id or name."""
         place = self._store.environment(environment) if environment is not None else None
         with self._store.lock:
             return [
@@ -182,16 +185,20 @@ class Simulator:
             return key.snapshot() if key else None
 
     def update_key(
-        self, key_id: str, name: str | None = None, disabled: bool | None = None, permissions: dict | None = None
+        self,
+        key_id: str,
+        name: str | None = None,
+        disabled: bool | None = None,
+        permissions: dict[str, bool] | None = None,
     ) -> Key:
-        """What somebody does by hand: no request, but `updated` moves. KeyError for an unknown id."""
+        """What somebody changes by hand: no request, but ``updated`` changes. KeyError if the id is unknown."""
         with self._store.lock:
             key = self._existing(key_id)
             self._store.update_key(key, name, disabled, permissions)
             return key.snapshot()
 
     def remove_key(self, key_id: str) -> None:
-        """What somebody deletes by hand. KeyError for an unknown id."""
+        """What somebody deletes by hand. KeyError if the id is unknown."""
         with self._store.lock:
             self._store.remove_key(self._existing(key_id))
 
@@ -202,7 +209,7 @@ class Simulator:
         return key
 
     def issued_secrets(self) -> list[str]:
-        """Every secret and every usable value ever issued, management keys and deleted keys included."""
+        """Every secret and usable value ever issued, including those of management keys and deleted keys."""
         return self._store.issued()
 
     # Time
@@ -215,7 +222,7 @@ class Simulator:
 
     @property
     def propagation(self) -> float:
-        """Seconds in which a changed or new key is still treated as before by `/1/auth` and event intake."""
+        """How long ``/1/auth`` and event intake still treat a new or changed key as before, in seconds."""
         return self._store.propagation
 
     @propagation.setter
@@ -231,18 +238,18 @@ class Simulator:
         self._gateway.latency = float(seconds)
 
     @property
-    def rate_limit(self) -> tuple | None:
+    def rate_limit(self) -> tuple[int, float] | None:
         return self._limits.limit
 
     @rate_limit.setter
-    def rate_limit(self, limit: tuple | None) -> None:
+    def rate_limit(self, limit: tuple[int, float] | None) -> None:
         self._limits.limit = limit
 
     # What happened
 
     @property
     def requests(self) -> list[Request]:
-        """Every request so far but those to the simulator's own controls, in the order of their arrival."""
+        """Every request so far, in order of arrival, except those to the simulator's own controls."""
         return self._gateway.requests()
 
     def forget_requests(self) -> None:
@@ -250,14 +257,14 @@ class Simulator:
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
+        """The number of TCP connections accepted so far."""
         return self._gateway.connections
 
     @property
-    def events(self) -> dict:
-        """`{key id: {"accepted": n, "refused": n}}`: events, spans, log records and metric points.
+    def events(self) -> dict[str, dict[str, int]]:
+        """``{key id: {"accepted": n, "refused": n}}``: events, spans, log records and metric points.
 
-        What came with a value that no key ever had stands under `unknown`; deleted keys keep their id.
+        Deleted keys are listed under their ids, and what came with a value that no key ever had under ``unknown``.
         """
         return self._intake.tallies()
 
@@ -271,7 +278,7 @@ class Simulator:
 
     @property
     def refusals(self) -> list[Refusal]:
-        """Each refused request to event intake: `key_id`, `reason`, `time`."""
+        """Each refused request to event intake: ``key_id``, ``reason``, ``time``."""
         return self._intake.refusals()
 
     # Faults
@@ -280,8 +287,8 @@ class Simulator:
     def faults(self) -> list[Fault]:
         return self._faults.listing()
 
-    def fail(self, operation: str | list | None = None, effect: str = "status", **details) -> Fault:
-        """Let something go wrong: see `Fault` for the details. The result counts its `hits`."""
+    def fail(self, operation: str | Collection[str] | None = None, effect: str = "status", **details: Any) -> Fault:
+        """Add a fault; see ``Fault`` for the details. It counts its ``hits``."""
         fault = Fault(effect, operation, **details)
         unknown = set(fault.operation or ()) - self._gateway.operations
         if unknown:
@@ -289,7 +296,7 @@ class Simulator:
         return self._faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Forget all faults and be up."""
+        """Remove all faults, and be up again."""
         self._faults.clear()
         self.up()
 
@@ -297,5 +304,5 @@ class Simulator:
         self._gateway.is_down = False
 
     def down(self) -> None:
-        """Reset every request but event intake, until `up()`."""
+        """Reset every request except event intake, until ``up()``."""
         self._gateway.is_down = True

@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Answers, and the shapes in which the service reports errors."""
+"""Answers, and the shapes that the service reports errors in."""
 
 from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 JSONAPI = "application/vnd.api+json"
 PROBLEM = "application/problem+json"
@@ -39,16 +41,16 @@ CODES = {
 
 @dataclass
 class Answer:
-    """What goes back to the client. `body` is encoded already."""
+    """What goes back to the client; ``body`` is encoded already."""
 
     status: int
     body: bytes = b""
     content_type: str | None = None
-    headers: dict = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Refused(Exception):
-    """The request is not carried out; `answer` says why."""
+    """The request is not carried out; ``answer`` says why."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -56,12 +58,12 @@ class Refused(Exception):
 
 
 class Invalid(Exception):
-    """One value of a body is wrong; the route decides in which shape it is reported.
+    """A value in a body is wrong; the operation decides which shape reports it.
 
-    `path` are the steps into the body, `code` one of invalid, missing, incorrect_type, already_exists.
+    ``path`` holds the names that lead to it; ``code`` is invalid, missing, incorrect_type or already_exists.
     """
 
-    def __init__(self, path: tuple, code: str, description: str) -> None:
+    def __init__(self, path: tuple[str, ...], code: str, description: str) -> None:
         super().__init__(description)
         self.path = path
         self.code = code
@@ -69,15 +71,15 @@ class Invalid(Exception):
 
 
 def answer(status: int, body: object = None, content_type: str = JSON) -> Answer:
-    """An answer with a JSON body, or with none."""
+    """An answer with a JSON body, or without a body."""
     if body is None:
         return Answer(status)
     return Answer(status, json.dumps(body, separators=(",", ":")).encode(), content_type)
 
 
 def jsonapi(status: int, title: str, detail: str | None = None, code: str | None = None, **source: str) -> Answer:
-    """The JSON:API shape; `source` is a pointer, a parameter or a header."""
-    error = {
+    """An error in the JSON:API shape; ``source`` is a pointer, a parameter or a header."""
+    error: dict[str, Any] = {
         "id": secrets.token_hex(16),
         "status": str(status),
         "code": code or CODES.get(status, "internal"),
@@ -91,11 +93,15 @@ def jsonapi(status: int, title: str, detail: str | None = None, code: str | None
 
 
 def problem(
-    status: int, title: str, detail: str | None = None, fields: list | None = None, content_type: str = PROBLEM
+    status: int,
+    title: str,
+    detail: str | None = None,
+    fields: list[dict[str, str]] | None = None,
+    content_type: str = PROBLEM,
 ) -> Answer:
-    """The problem+json shape; `fields` become `type_detail`."""
+    """An error in the problem+json shape; ``fields`` become ``type_detail``."""
     kind = PROBLEM_TYPES.get(status, "internal")
-    body = {
+    body: dict[str, Any] = {
         "status": status,
         "type": "https://api.honeycomb.io/problems/" + kind,
         "title": title,
@@ -109,19 +115,19 @@ def problem(
 
 
 def legacy(status: int, text: str) -> Answer:
-    """The oldest shape: one text."""
+    """An error in the oldest shape, a single text."""
     return answer(status, {"error": text})
 
 
 def html(status: int, text: str) -> Answer:
-    """What a proxy in between answers."""
+    """A web page, such as a proxy on the way answers with."""
     page = f"<!DOCTYPE html><html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
     return Answer(status, page.encode(), HTML)
 
 
 def in_shape(shape: str, status: int, text: str) -> Answer:
-    """An error of any status in the named shape: jsonapi, problem, legacy, html, empty."""
-    makers = {
+    """An error in the given shape: jsonapi, problem, legacy, html or empty."""
+    makers: dict[str, Callable[[int, str], Answer]] = {
         "jsonapi": jsonapi,
         "problem": problem,
         "legacy": legacy,

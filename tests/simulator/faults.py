@@ -2,35 +2,40 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults on purpose: which request they meet and what happens to it."""
+"""Faults on purpose: which requests they hit, and what happens then."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 EFFECTS = (
     "reset",  # the connection is reset (TCP RST)
     "close",  # the connection is closed without an answer
-    "hang",  # nothing for `delay` seconds, then closed without an answer
-    "status",  # an error: `status` in `shape`, with `retry_after` as it was given
+    "hang",  # nothing for ``delay`` seconds, then the connection is closed without an answer
+    "status",  # an error: ``status`` in ``shape``, with ``retry_after`` as given
     "garbage",  # the right status with a body that can't be read
-    "truncate",  # a body shorter than its Content-Length, then closed
+    "truncate",  # a body shorter than its Content-Length, then the connection is closed
     "html",  # 200 with a web page
-    "redirect",  # 302 to `location`
-    "slow",  # the normal answer, `delay` seconds late
-    "late",  # no answer (closed after `hold` seconds), and carried out `delay` seconds later
-    "down",  # this request and all later ones but event intake are reset, until the service is up again
+    "redirect",  # 302 to ``location``
+    "slow",  # the normal answer, ``delay`` seconds late
+    "late",  # no answer (closed after ``hold`` seconds), but carried out ``delay`` seconds later
+    "down",  # this request and all later ones except event intake are reset until the service is up again
 )
 SHAPES = ("jsonapi", "problem", "legacy", "html", "empty")
 
 
 @dataclass
 class Fault:
-    """One fault. `hits` counts the requests that it has met so far."""
+    """One fault.
+
+    It hits ``times`` requests (None: all), starting with the ``nth`` that matches ``operation`` and ``method``. With
+    ``after``, they are carried out first. ``seen`` counts the requests that match, ``hits`` those that were hit.
+    """
 
     effect: str
-    operation: tuple | None = None
+    operation: str | Collection[str] | None = None
     method: str | None = None
     nth: int = 1
     times: int | None = 1
@@ -46,9 +51,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
-            raise ValueError(f"unknown effect {self.effect!r}, use one of {', '.join(EFFECTS)}")
+            raise ValueError(f"unknown effect {self.effect!r}; use one of {', '.join(EFFECTS)}")
         if self.shape not in SHAPES:
-            raise ValueError(f"unknown shape {self.shape!r}, use one of {', '.join(SHAPES)}")
+            raise ValueError(f"unknown shape {self.shape!r}; use one of {', '.join(SHAPES)}")
         if isinstance(self.operation, str):
             self.operation = (self.operation,)
         elif self.operation is not None:
@@ -59,7 +64,7 @@ class Fault:
             self.retry_after = str(self.retry_after)
 
     def meets(self, operation: str, method: str, intake: bool) -> bool:
-        """Count a request; true when the fault applies to it. Without an operation, event intake is spared."""
+        """Count a request and return whether the fault hits it. Without an operation, event intake is spared."""
         if self.operation is None:
             if intake:
                 return False
@@ -75,7 +80,7 @@ class Fault:
 
 
 class Faults:
-    """All faults that were asked for; the first one that meets a request wins, the others count it all the same."""
+    """All active faults. The first one that hits a request wins; the others still count it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -2,15 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Event intake: events, batches and OTLP over HTTP, accepted or refused by the state of the key."""
+"""Event intake: events, batches and OTLP over HTTP, accepted or refused depending on the key's state."""
 
 from __future__ import annotations
 
 import json
 import zlib
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .api import Call, Operation
 from .errors import Answer, answer, legacy
@@ -22,13 +23,13 @@ try:
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    MESSAGES = {
+    MESSAGES: dict[str, Any] = {
         "otlpTraces": ExportTraceServiceRequest,
         "otlpLogs": ExportLogsServiceRequest,
         "otlpMetrics": ExportMetricsServiceRequest,
     }
 except ImportError:
-    # Without the package a protobuf request counts as one item, whatever is in it.
+    # Without the package, a protobuf request counts as one item, no matter what it holds.
     MESSAGES = {}
 
 UNKNOWN = "unknown"
@@ -36,7 +37,7 @@ KEPT_REFUSALS = 100_000
 MAX_EVENT = 1_000_000
 MAX_DECODED = 64 * 1024 * 1024
 PROTOBUF = "application/x-protobuf"
-# How the items are nested: resources, then scopes, then the items (metrics hold their points one level deeper).
+# How items are nested: resources, then scopes, then the items (the points of metrics are one level deeper).
 NESTING = {
     "otlpTraces": ("resource_spans", "scope_spans", "spans"),
     "otlpLogs": ("resource_logs", "scope_logs", "log_records"),
@@ -50,7 +51,7 @@ class Unreadable(Exception):
 
 
 class Refusal(NamedTuple):
-    """Something that was not accepted; `key_id` is `unknown` when no key has that value."""
+    """Something that was not accepted; ``key_id`` is ``unknown`` if no key has ever had that value."""
 
     key_id: str
     reason: str
@@ -62,7 +63,7 @@ def _camel(name: str) -> str:
     return first + "".join(other.capitalize() for other in others)
 
 
-def _children(node: object, name: str) -> object:
+def _children(node: Any, name: str) -> Any:
     """A member of a protobuf message or of its JSON form."""
     if isinstance(node, dict):
         return node.get(_camel(name), node.get(name, ()))
@@ -70,20 +71,21 @@ def _children(node: object, name: str) -> object:
 
 
 def count_otlp(operation: str, body: object) -> int:
-    """The spans, log records or metric points in an export request."""
+    """The number of spans, log records or metric points in an export request."""
     items = [body]
     for name in NESTING[operation]:
         items = [child for item in items for child in _children(item, name)]
     if operation != "otlpMetrics":
         return len(items)
-    return sum(len(_children(_children(item, kind) or {}, "data_points")) for item in items for kind in METRIC_KINDS)
+    kinds = [_children(item, kind) or {} for item in items for kind in METRIC_KINDS]
+    return sum(len(_children(kind, "data_points")) for kind in kinds)
 
 
 class Intake:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._tallies: dict[str, dict] = {}
-        self._refusals: deque = deque(maxlen=KEPT_REFUSALS)
+        self._tallies: dict[str, dict[str, int]] = {}
+        self._refusals: deque[Refusal] = deque(maxlen=KEPT_REFUSALS)
         self.operations = {
             "createEvent": Operation("POST", "/1/events/<dataset>", self.create_event),
             "createEvents": Operation("POST", "/1/batch/<dataset>", self.create_events),
@@ -92,8 +94,8 @@ class Intake:
             "otlpMetrics": Operation("POST", "/v1/metrics", self.otlp),
         }
 
-    def tallies(self) -> dict:
-        """`{key id: {"accepted": n, "refused": n}}`"""
+    def tallies(self) -> dict[str, dict[str, int]]:
+        """``{key id: {"accepted": n, "refused": n}}``"""
         with self.store.lock:
             return {key_id: dict(tally) for key_id, tally in self._tallies.items()}
 
@@ -109,15 +111,15 @@ class Intake:
             if reason:
                 self._refusals.append(Refusal(key_id, reason, self.store.clock.now()))
 
-    def _refuse_key(self, call: Call, items: int) -> str | None:
-        """Why this key may not send, if so; what is refused is counted at once."""
+    def _check_key(self, call: Call, items: int) -> tuple[str, str | None]:
+        """The id to count under, and why this key may not send, if it may not. A refusal is counted here."""
         key, reason = self.store.check_value(call.headers.get("x-honeycomb-team", ""))
-        call.key_id = key.id if key else UNKNOWN
-        if reason is None and not self._may_send(key):
+        key_id = call.key_id = key.id if key else UNKNOWN
+        if reason is None and not (key and self._may_send(key)):
             reason = "no permission to send events"
         if reason is not None:
-            self._tally(call.key_id, 0, items, reason)
-        return reason
+            self._tally(key_id, 0, items, reason)
+        return key_id, reason
 
     @staticmethod
     def _may_send(key: Key) -> bool:
@@ -131,17 +133,17 @@ class Intake:
         if encoding not in ("gzip", "deflate"):
             raise Unreadable(f"unsupported content encoding {encoding}")
         try:
-            # 32: gzip or zlib, whichever the header of the data says.
+            # 32: gzip or zlib, depending on the header of the data.
             unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
             body = unpacker.decompress(call.body, MAX_DECODED)
         except zlib.error:
-            body = None
-        if body is None or not unpacker.eof:
+            raise Unreadable(f"invalid {encoding} data") from None
+        if not unpacker.eof:
             raise Unreadable(f"invalid {encoding} data")
         return body
 
     @classmethod
-    def _json(cls, call: Call) -> object:
+    def _json(cls, call: Call) -> Any:
         body = cls._decoded(call)
         if not body.strip():
             raise Unreadable("Request body should not be empty.")
@@ -150,8 +152,9 @@ class Intake:
         except ValueError:
             raise Unreadable("Request body is malformed and cannot be read.") from None
 
-    def _read(self, call: Call, read) -> tuple[object, int, str | None]:
-        """The body, how many items it has (one, if that can't be known), and what is wrong with it."""
+    @staticmethod
+    def _read(call: Call, read: Callable[[Call], tuple[Any, int]]) -> tuple[Any, int, str | None]:
+        """The body, the number of items in it (1 if it can't be read), and what is wrong with it, if anything."""
         try:
             body, items = read(call)
         except Unreadable as wrong:
@@ -162,7 +165,8 @@ class Intake:
 
     def create_event(self, call: Call) -> Answer:
         body, items, wrong = self._read(call, lambda seen: (self._json(seen), 1))
-        if self._refuse_key(call, items):
+        key_id, refusal = self._check_key(call, items)
+        if refusal:
             return legacy(401, "unknown API key - check your credentials")
         if wrong is None and not isinstance(body, dict):
             wrong = "Request body is malformed and cannot be read."
@@ -171,31 +175,32 @@ class Intake:
         elif len(call.body) > MAX_EVENT:
             wrong = "Request body is too large."
         if wrong is not None:
-            self._tally(call.key_id, 0, items, wrong)
+            self._tally(key_id, 0, items, wrong)
             return legacy(400, wrong)
-        self._tally(call.key_id, 1, 0)
+        self._tally(key_id, 1, 0)
         return Answer(200)
 
     def create_events(self, call: Call) -> Answer:
-        def read(seen: Call) -> tuple:
+        def read(seen: Call) -> tuple[list[Any], int]:
             body = self._json(seen)
             if not isinstance(body, list):
                 raise Unreadable("Request body is malformed and cannot be read.")
             return body, len(body)
 
         events, items, wrong = self._read(call, read)
-        if self._refuse_key(call, items):
+        key_id, refusal = self._check_key(call, items)
+        if refusal:
             return legacy(401, "unknown API key - check your credentials")
         if wrong is not None:
-            self._tally(call.key_id, 0, items, wrong)
+            self._tally(key_id, 0, items, wrong)
             return legacy(400, wrong)
-        results = []
+        results: list[dict[str, Any]] = []
         for event in events:
             good = isinstance(event, dict) and isinstance(event.get("data"), dict) and event["data"]
             results.append({"status": 202} if good else {"status": 400, "error": "Request body should not be empty."})
         accepted = sum(result["status"] == 202 for result in results)
         reason = "an event without data" if accepted < items else ""
-        self._tally(call.key_id, accepted, items - accepted, reason)
+        self._tally(key_id, accepted, items - accepted, reason)
         return answer(200, results)
 
     # OTLP over HTTP
@@ -206,30 +211,31 @@ class Intake:
             return legacy(415, "unsupported content type")
         as_json = media_type == "application/json"
         _body, items, wrong = self._read(call, self._read_json if as_json else self._read_protobuf)
-        if self._refuse_key(call, items):
+        key_id, refusal = self._check_key(call, items)
+        if refusal:
             return self._otlp_status(as_json, 401, 16, "unknown API key - check your credentials")
         if wrong is not None:
-            self._tally(call.key_id, 0, items, wrong)
+            self._tally(key_id, 0, items, wrong)
             return self._otlp_status(as_json, 400, 3, wrong)
-        self._tally(call.key_id, items, 0)
-        # An empty message: everything was taken.
+        self._tally(key_id, items, 0)
+        # An empty message: everything was accepted.
         return answer(200, {}) if as_json else Answer(200, b"", PROTOBUF)
 
-    def _read_json(self, call: Call) -> tuple:
+    def _read_json(self, call: Call) -> tuple[Any, int]:
         body = self._json(call)
         try:
             return body, count_otlp(call.operation, body)
         except (AttributeError, TypeError):
             raise Unreadable("Request body is not an OTLP export request.") from None
 
-    def _read_protobuf(self, call: Call) -> tuple:
+    def _read_protobuf(self, call: Call) -> tuple[Any, int]:
         body = self._decoded(call)
         if call.operation not in MESSAGES:
             return body, 1
         message = MESSAGES[call.operation]()
         try:
             message.ParseFromString(body)
-        except Exception:  # the library's own DecodeError, whose module depends on its version
+        except Exception:  # the library's own DecodeError; its module depends on the library's version
             raise Unreadable("Request body is malformed and cannot be read.") from None
         return message, count_otlp(call.operation, message)
 

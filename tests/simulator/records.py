@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the simulated service stores, and how it makes up identifiers and secrets."""
+"""What the simulated service stores, and how it makes up ids and secrets."""
 
 from __future__ import annotations
 
@@ -69,18 +69,18 @@ def configuration_secret() -> str:
 
 
 def internal_id() -> str:
-    """The older style of id that `/1/auth` shows for configuration keys."""
+    """The older style of id that ``/1/auth`` shows for configuration keys."""
     return "".join(secrets.choice(ALPHANUMERIC) for _unused in range(12))
 
 
 def rfc3339(moment: datetime) -> str:
-    """The way the service writes a moment: UTC, whole seconds, `Z`."""
+    """A moment as the service writes it: UTC, whole seconds, ``Z``."""
     return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
 class Environment:
-    """One environment. `settings` has only `delete_protected`."""
+    """One environment. ``delete_protected`` is the only one of its settings."""
 
     id: str
     name: str
@@ -95,8 +95,8 @@ class Environment:
 class Key:
     """One ingest or configuration key.
 
-    `environment` is the slug; `value` is what an application uses: id and secret joined for an ingest key, the secret
-    alone for a configuration key. Secrets are left out of `repr`.
+    ``environment`` is a slug. ``value`` is what an application uses: id and secret joined for an ingest key, the secret
+    alone for a configuration key. Secrets are left out of ``repr``.
     """
 
     id: str
@@ -106,28 +106,28 @@ class Key:
     environment: str
     environment_id: str
     disabled: bool
-    permissions: dict
+    permissions: dict[str, bool]
     created: datetime
     updated: datetime
     time_to_live: datetime | None = None
     sequence: int = 0
     internal_id: str = field(default="", repr=False)
-    # (time in seconds, accepted from then on): what propagation looks back into
-    history: list = field(default_factory=list, repr=False)
+    # (seconds since the epoch, whether enabled from then on), for propagation
+    history: list[tuple[float, bool]] = field(default_factory=list, repr=False)
 
     @property
     def value(self) -> str:
         return self.id + self.secret if self.key_type == "ingest" else self.secret
 
     def snapshot(self) -> Key:
-        """A copy that later requests do not change."""
+        """A copy that later requests don't change."""
         twin = copy.copy(self)
         twin.permissions = dict(self.permissions)
         twin.history = list(self.history)
         return twin
 
     def enabled_at(self, moment: float) -> bool:
-        """Whether the key was enabled at that time (seconds since the epoch); before it existed it was not."""
+        """Whether the key existed and was enabled at that time (seconds since the epoch)."""
         enabled = False
         for since, state in self.history:
             if since > moment:
@@ -138,11 +138,11 @@ class Key:
 
 @dataclass
 class ManagementKey:
-    """A management key, which only the web interface could create."""
+    """A management key; the API has no way to create one."""
 
     id: str
     secret: str = field(repr=False)
     name: str
-    scopes: tuple
+    scopes: tuple[str, ...]
     created: datetime
     disabled: bool = False

@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state of the simulated service. Every method is safe to call from any thread; nothing here knows of HTTP."""
+"""The state of the simulated service. Every method is thread-safe; nothing here knows about HTTP."""
 
 from __future__ import annotations
 
 import re
 import threading
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import count
+from typing import Any, Generic, TypeVar
 
 from . import records
 from .clock import Clock
@@ -19,47 +21,49 @@ from .records import Environment, Key, ManagementKey
 TEAM = "simulated-team"
 TEAM_NAME = "Simulated Team"
 
+Item = TypeVar("Item", Environment, Key)
+
 
 class Clash(Exception):
-    """An environment of that name, or with the slug made of it, exists."""
+    """An environment with that name, or with the slug made from it, exists already."""
 
 
 class Protected(Exception):
-    """The environment is protected from deletion."""
+    """The environment is protected against deletion."""
 
 
-class Listing:
-    """Objects in the order of their creation, by id and in pages. A page costs what it shows, wherever it begins."""
+class Listing(Generic[Item]):
+    """Objects in order of creation, by id and in pages. A page takes as long as what it shows, wherever it starts."""
 
     def __init__(self) -> None:
-        self._by_id: dict = {}
-        self._by_sequence: dict = {}
+        self._by_id: dict[str, Item] = {}
+        self._by_sequence: dict[int, Item] = {}
         self._order: list[int] = []
         self._sequences = count(1)
 
-    def add(self, item) -> None:
+    def add(self, item: Item) -> None:
         item.sequence = next(self._sequences)
         self._by_id[item.id] = item
         self._by_sequence[item.sequence] = item
         self._order.append(item.sequence)
 
-    def remove(self, item) -> None:
+    def remove(self, item: Item) -> None:
         del self._by_id[item.id]
         del self._by_sequence[item.sequence]
         del self._order[bisect_left(self._order, item.sequence)]
 
-    def get(self, item_id: str):
+    def get(self, item_id: str) -> Item | None:
         return self._by_id.get(item_id)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Item]:
         return iter(list(self._by_id.values()))
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def page(self, after: int, size: int, wanted) -> tuple[list, int | None]:
-        """Up to `size` items past the sequence number `after`, and where the next page starts (None: nowhere)."""
-        found: list = []
+    def page(self, after: int, size: int, wanted: Callable[[Item], bool]) -> tuple[list[Item], int | None]:
+        """Up to ``size`` items after that sequence number, and the number that the next page starts after, if any."""
+        found: list[Item] = []
         for place in range(bisect_right(self._order, after), len(self._order)):
             item = self._by_sequence[self._order[place]]
             if not wanted(item):
@@ -71,7 +75,7 @@ class Listing:
 
 
 class Store:
-    """Environments, keys and management keys of one team."""
+    """The environments, keys and management keys of one team."""
 
     def __init__(self, clock: Clock, region: str) -> None:
         self.clock = clock
@@ -80,8 +84,8 @@ class Store:
         self.team_id = self.new_id("tm")
         self.user_id = self.new_id("us")
         self.propagation = 0.0
-        self.keys = Listing()
-        self.environments = Listing()
+        self.keys: Listing[Key] = Listing()
+        self.environments: Listing[Environment] = Listing()
         self.management: dict[str, ManagementKey] = {}
         self._by_value: dict[str, Key] = {}
         self._issued: list[str] = []
@@ -90,13 +94,13 @@ class Store:
         return f"{self.prefix}{kind}_{records.ulid()}"
 
     def issued(self) -> list[str]:
-        """Every secret and every usable value that was ever given out."""
+        """Every secret and every usable value ever issued."""
         with self.lock:
             return list(self._issued)
 
     # Management keys
 
-    def add_management_key(self, scopes: tuple, name: str, disabled: bool = False) -> ManagementKey:
+    def add_management_key(self, scopes: tuple[str, ...], name: str, disabled: bool = False) -> ManagementKey:
         unknown = set(scopes) - set(records.SCOPES)
         if unknown:
             raise ValueError(f"unknown scopes: {', '.join(sorted(unknown))}")
@@ -108,8 +112,8 @@ class Store:
 
     # Environments
 
-    def add_environment(self, name: str, **attributes) -> Environment:
-        """Raises `Clash` when the name, or the slug made of it, is taken."""
+    def add_environment(self, name: str, **attributes: Any) -> Environment:
+        """Raises ``Clash`` if the name, or the slug made from it, is taken."""
         slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "environment"
         with self.lock:
             if any(slug == known.slug or name == known.name for known in self.environments):
@@ -119,7 +123,7 @@ class Store:
         return environment
 
     def environment(self, reference: str | None) -> Environment | None:
-        """By id, slug or name; without a reference the first one."""
+        """Find one by id, slug or name; without a reference, the first one."""
         with self.lock:
             for known in self.environments:
                 if reference in (None, known.id, known.slug, known.name):
@@ -127,7 +131,7 @@ class Store:
         return None
 
     def remove_environment(self, environment: Environment) -> None:
-        """Raises `Protected` when it is protected; everything in it goes with it."""
+        """Remove it and everything in it. Raises ``Protected`` if it is protected."""
         with self.lock:
             if environment.delete_protected:
                 raise Protected(environment.slug)
@@ -144,13 +148,13 @@ class Store:
         key_type: str,
         environment: Environment,
         disabled: bool = False,
-        permissions: dict | None = None,
+        permissions: dict[str, bool] | None = None,
         created: datetime | None = None,
         updated: datetime | None = None,
         time_to_live: datetime | None = None,
         settled: bool = False,
     ) -> Key:
-        """`settled` keys have been what they are for long, so propagation does not delay them."""
+        """A ``settled`` key has been as it is for a long time, so propagation doesn't delay it."""
         ingest = key_type == "ingest"
         created = created or self.clock.now()
         permissions = permissions or {}
@@ -178,9 +182,13 @@ class Store:
         return key
 
     def update_key(
-        self, key: Key, name: str | None = None, disabled: bool | None = None, permissions: dict | None = None
+        self,
+        key: Key,
+        name: str | None = None,
+        disabled: bool | None = None,
+        permissions: dict[str, bool] | None = None,
     ) -> None:
-        """Change what is given; a permission that is not named keeps its value."""
+        """Change what is given; omitted permissions keep their values."""
         with self.lock:
             if name is not None:
                 key.name = name
@@ -195,7 +203,7 @@ class Store:
             self.keys.remove(key)
 
     def check_value(self, value: str) -> tuple[Key | None, str | None]:
-        """The key that a usable value belongs to, if any, and why it is refused, if it is."""
+        """The key that has this usable value, if any, and the reason to refuse it, if any."""
         with self.lock:
             key = self._by_value.get(value)
             if key is None:

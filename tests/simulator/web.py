@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP side: a Flask application, the faults on the way to it, and a server that keeps connections alive."""
+"""The HTTP side: a Flask application, the faults on the way to it, and a server that keeps connections open."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from itertools import count
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -34,6 +35,8 @@ MAX_REQUEST = 32 * 1024 * 1024
 KEPT_REQUESTS = 200_000
 SUCCESS = {"POST": 201, "DELETE": 204}
 
+Headers = list[tuple[str, str]]
+
 
 class HangUp(Exception):
     """End the connection without an answer."""
@@ -45,10 +48,10 @@ class HangUp(Exception):
 
 @dataclass
 class Request:
-    """One line of the log of requests.
+    """One entry in the log of requests.
 
-    `status` is what the client got (None: no answer), `outcome` what the service did with the request (None: it was
-    not carried out), `fault` the effect of the fault that it met, `body` the JSON that came with a management request.
+    ``status`` is what the client got (None: no answer), and ``outcome`` the status of what the service did (None: it
+    wasn't carried out). ``fault`` is the effect of the fault that hit it, ``body`` the JSON of a v2 request.
     """
 
     number: int
@@ -56,7 +59,7 @@ class Request:
     time: datetime
     method: str
     path: str
-    query: dict
+    query: dict[str, str]
     operation: str | None
     body: object = None
     key_id: str | None = None
@@ -67,7 +70,7 @@ class Request:
 
 
 def without_secrets(value: object) -> object:
-    """A JSON body that is fit to be kept: nothing that calls itself a secret."""
+    """A JSON body to keep: whatever is named a secret is hidden."""
     if isinstance(value, dict):
         return {name: "(hidden)" if "secret" in name.lower() else without_secrets(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -76,8 +79,9 @@ def without_secrets(value: object) -> object:
 
 
 class Handler(WSGIRequestHandler):
-    """Keep-alive, no delays, no access log, and connections that can be cut."""
+    """Connections stay open, without delays or an access log, and can be cut."""
 
+    server: Server
     disable_nagle_algorithm = True
     wbufsize = -1
     connection_number = 0
@@ -90,7 +94,7 @@ class Handler(WSGIRequestHandler):
         self.server.closed(self.connection)
         super().finish()
 
-    def make_environ(self) -> dict:
+    def make_environ(self) -> dict[str, Any]:
         environ = super().make_environ()
         environ["simulator.handler"] = self
         return environ
@@ -98,17 +102,18 @@ class Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request and leave the connection open for the next.
 
-        Werkzeug's own loop closes every connection and reads what is left of the body with a pause; here the
-        application has always read the body, and its answers are whole and have a length.
+        Werkzeug's own version closes every connection, and pauses to read what is left of the body. Here, the
+        application has always read the body, and its answers are complete and have a length.
         """
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         environ = self.make_environ()
-        started: list = []
+        started: list[tuple[str, Headers]] = []
 
-        def start_response(status: str, headers: list, _exc_info: object = None) -> None:
-            started[:] = [status, headers]
+        def start_response(status: str, headers: Headers, _exc_info: object = None) -> Callable[[bytes], object]:
+            started.append((status, headers))
+            return self.wfile.write
 
         try:
             chunks = self.server.app(environ, start_response)
@@ -121,12 +126,12 @@ class Handler(WSGIRequestHandler):
             if hang_up.reset:
                 self._reset()
             return
-        except Exception:  # a defect of the simulator itself: say so, and let the client see a failure
+        except Exception:  # a bug in the simulator itself: show it, and let the client see a failure
             traceback.print_exc()
             self.close_connection = True
-            started[:] = ["500 Internal Server Error", [("Content-Length", "0")]]
+            started.append(("500 Internal Server Error", [("Content-Length", "0")]))
             body = b""
-        status, headers = started
+        status, headers = started[-1]
         code, _space, reason = status.partition(" ")
         self.send_response_only(int(code), reason)
         for name, value in headers:
@@ -139,7 +144,7 @@ class Handler(WSGIRequestHandler):
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # Detached, so that the close below is a real one, and nobody says a polite goodbye before it.
+        # Detached, so that closing it here really closes it, without a polite goodbye first.
         self.server.closed(self.connection)
         os.close(self.connection.detach())
 
@@ -154,32 +159,32 @@ class Handler(WSGIRequestHandler):
 class Server(ThreadedWSGIServer):
     daemon_threads = True
 
-    def __init__(self, host: str, port: int, gateway: Gateway, ssl_context=None) -> None:
+    def __init__(self, host: str, port: int, gateway: Gateway, ssl_context: tuple[str, str] | None = None) -> None:
         self._gateway = gateway
-        self._open: set = set()
+        self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        # Werkzeug ends the program when it can't listen; here the caller gets the OSError.
+        # Werkzeug exits if it can't listen; this raises the OSError.
         with socket.create_server((host, port), backlog=128) as listener:
             port = listener.getsockname()[1]
             super().__init__(host, port, gateway.app, Handler, ssl_context=ssl_context, fd=listener.fileno())
 
-    def opened(self, connection) -> int:
+    def opened(self, connection: socket.socket) -> int:
         """Remember a new connection and return its number."""
         with self._lock:
             self._open.add(connection)
             self._gateway.connections += 1
             return self._gateway.connections
 
-    def closed(self, connection) -> None:
+    def closed(self, connection: socket.socket) -> None:
         with self._lock:
             self._open.discard(connection)
 
-    def handle_error(self, request, client_address) -> None:
-        """Connections die all the time in tests; that is nothing to print."""
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing: connections die all the time in tests."""
 
     def stop(self) -> None:
         """End the loop and every connection that is still open."""
-        # The loop wakes at once; where a listening socket can't be shut down, it does so at its next look.
+        # This wakes the loop at once; where a listening socket can't be shut down, the loop ends a moment later.
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.shutdown()
@@ -187,19 +192,19 @@ class Server(ThreadedWSGIServer):
         with self._lock:
             left = list(self._open)
         for connection in left:
-            with contextlib.suppress(OSError):  # it went by itself
+            with contextlib.suppress(OSError):  # it has gone already
                 connection.shutdown(socket.SHUT_RDWR)
 
 
 class MatchingRule(Rule):
-    """A route without the code that would build addresses from it: compiling that took longer than all the rest."""
+    """A route that builds no URLs: compiling the code for that took longer than everything else."""
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         return lambda *_unused, **_arguments: ("", "")
 
 
 class Gateway:
-    """Takes every request: notes it, lets faults happen to it, and has it carried out."""
+    """Takes every request: logs it, applies faults to it, and has it carried out."""
 
     def __init__(self, clock: Clock, faults: Faults) -> None:
         self.clock = clock
@@ -208,20 +213,22 @@ class Gateway:
         self.connections = 0
         self.is_down = False
         self.stopping = threading.Event()
-        self.operations: set = set()
+        self.operations: set[str] = set()
         self._numbers = count(1)
         self._lock = threading.Lock()
-        self._requests: deque = deque(maxlen=KEPT_REQUESTS)
+        self._requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.app = Flask("simulator", static_folder=None)
         self.app.url_rule_class = MatchingRule
         self.app.config["PROPAGATE_EXCEPTIONS"] = True
         self.app.before_request(self._read_all)
         self.app.register_error_handler(HTTPException, self._no_route)
 
-    def add(self, operation: str, method: str, path: str, carry_out, intake: bool = False) -> None:
-        """Serve an operation: `carry_out` takes a `Call` and returns an `Answer`."""
+    def add(
+        self, operation: str, method: str, path: str, carry_out: Callable[[Call], Answer], intake: bool = False
+    ) -> None:
+        """Serve an operation: ``carry_out`` takes a ``Call`` and returns an ``Answer``."""
 
-        def view(**arguments):
+        def view(**arguments: str) -> Response:
             return self._serve(operation, arguments, carry_out, intake)
 
         self.operations.add(operation)
@@ -237,7 +244,7 @@ class Gateway:
 
     @staticmethod
     def _read_all() -> Response | None:
-        """Read the whole body, since the next request on this connection begins behind it."""
+        """Read the whole body, since the next request on this connection starts after it."""
         if (request.content_length or 0) > MAX_REQUEST:
             request.environ["simulator.handler"].close_connection = True
             return Response(legacy(413, "Request body is too large.").body, 413, content_type="application/json")
@@ -247,12 +254,10 @@ class Gateway:
     def _no_route(self, error: HTTPException) -> Response:
         note = self._note(None, None)
         text = "method not allowed" if error.code == 405 else "not found"
-        return self._send(note, legacy(error.code, text))
+        return self._send(note, legacy(error.code or 500, text))
 
-    def _note(self, call: Call | None, operation: str | None) -> Request | None:
-        """Write the request into the log; its outcome is filled in later."""
-        if request.path.startswith(CONTROL):
-            return None
+    def _note(self, call: Call | None, operation: str | None) -> Request:
+        """Log the request, unless it is one to the controls; its outcome is filled in later."""
         note = Request(
             number=0,
             connection=request.environ["simulator.handler"].connection_number,
@@ -265,16 +270,16 @@ class Gateway:
         )
         if call is not None and request.path.startswith("/2/"):
             note.body = without_secrets(request.get_json(force=True, silent=True)) if call.body else None
-        with self._lock:
-            note.number = next(self._numbers)
-            self._requests.append(note)
+        if not request.path.startswith(CONTROL):
+            with self._lock:
+                note.number = next(self._numbers)
+                self._requests.append(note)
         return note
 
-    def _send(self, note: Request | None, answer: Answer) -> Response:
-        if note is not None:
-            note.status = answer.status
+    def _send(self, note: Request, answer: Answer) -> Response:
+        note.status = answer.status
         response = Response(answer.body, answer.status)
-        # After the body, which sets a Content-Length that a truncated answer overrides.
+        # The body has set a Content-Length, which a truncated answer overrides.
         response.headers.update(answer.headers)
         if answer.content_type:
             response.headers["Content-Type"] = answer.content_type
@@ -284,7 +289,9 @@ class Gateway:
         response.headers["Server"] = "simulator"
         return response
 
-    def _serve(self, operation: str, arguments: dict, carry_out, intake: bool) -> Response:
+    def _serve(
+        self, operation: str, arguments: dict[str, str], carry_out: Callable[[Call], Answer], intake: bool
+    ) -> Response:
         call = Call(
             method=request.method,
             path=request.path,
@@ -313,8 +320,8 @@ class Gateway:
         note.fault = fault.effect
         return self._send(note, self._with_fault(fault, call, outcome))
 
-    def _with_fault(self, fault: Fault, call: Call, outcome) -> Answer:
-        """What the client gets instead; raises `HangUp` where it gets nothing."""
+    def _with_fault(self, fault: Fault, call: Call, outcome: Callable[[], Answer]) -> Answer:
+        """What the client gets instead; raises ``HangUp`` if it gets nothing."""
         if fault.effect == "slow":
             self.stopping.wait(fault.delay)
             return outcome()
