@@ -24,7 +24,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode O(phase=stage) tells everything that a rotation would do next; the phases that follow have nothing to work on.
+      - In check mode O(phase=stage) shows everything that a rotation would do next; the phases that follow have nothing to work on.
   diff_mode:
     support: full
   idempotent:
@@ -34,13 +34,15 @@ attributes:
 options:
   phase:
     description:
-      - With V(status), tell what there is and what comes next. Writes nothing.
-      - With V(stage), disable what was replaced and whose overlap is over, delete what has been disabled for the grace period, put away what
-        a run that died has left, and create a disabled, pending key for each key that is due. The result holds its value.
+      - With V(status), show what there is and what comes next. Writes nothing.
+      - With V(stage), disable what was replaced and whose overlap is over, delete what has been disabled for the grace period, mark what an
+        unfinished run left behind as stale and disable it, and create a disabled, pending key for each key that is due. The result
+        holds its value.
       - With V(activate), enable the pending keys of O(staged), and wait until Honeycomb accepts each value as the key that it should be.
       - With V(promote), make the pending keys of O(staged), which are on every consumer by now, the current ones.
-      - With V(restore), enable the newest retired generation of each key at once. It is left alone from then on.
-      - With V(retire), let go of restored generations, so that their overlap begins.
+      - With V(restore), enable the newest retired generation of each key at once. It is left alone from then on. Stale generations are not
+        restored, since they never were the current key.
+      - With V(retire), release restored generations, so that their overlap begins.
     type: str
     choices:
       - status
@@ -84,19 +86,6 @@ options:
       force:
         description: Instead of O(force).
         type: bool
-      store_tasks:
-        description: Not used by the module. Returned in RV(staged), so that a role finds what belongs to a key.
-        type: str
-      deploy_tasks:
-        description: Like O(rotations[].store_tasks).
-        type: str
-      verify_tasks:
-        description: Like O(rotations[].store_tasks).
-        type: str
-      old_key:
-        description:
-          - Not used by the module, but allowed here, so that a role can keep it beside the name of the key. See O(old_keys).
-        type: str
   key_type:
     description: The type of each key that does not have its own.
     type: str
@@ -119,7 +108,7 @@ options:
     type: str
     default: 48h
   lock_time:
-    description: How long a pending key counts as another run's that is still going on.
+    description: How long a pending key counts as the work of another run that is still going on.
     type: str
     default: 1h
   force:
@@ -133,7 +122,7 @@ options:
     elements: dict
     suboptions:
       position:
-        description: Which of O(rotations) it is, from 0.
+        description: Which of O(rotations) it is, counted from 0.
         type: int
       name:
         description: The name of the key.
@@ -148,7 +137,7 @@ options:
         type: str
         required: true
       environment_slug:
-        description: The slug of the environment, where it is known.
+        description: The slug of the environment, if it is known.
         type: str
       overlap:
         description: How long the replaced key stays enabled.
@@ -158,7 +147,7 @@ options:
         description: The id of the key that is replaced.
         type: str
       stale_ids:
-        description: The ids of keys that runs that did not finish have left enabled.
+        description: The ids of keys that unfinished runs left enabled.
         type: list
         elements: str
       new_id:
@@ -168,24 +157,15 @@ options:
       key:
         description: The value of the pending key. Needed by V(activate).
         type: str
-      store_tasks:
-        description: Not used by the module.
-        type: str
-      deploy_tasks:
-        description: Not used by the module.
-        type: str
-      verify_tasks:
-        description: Not used by the module.
-        type: str
   old_keys:
     description:
-      - For O(phase=promote), the values of the keys that are replaced, in the order of O(rotations), each empty where it is not known. Where
+      - For O(phase=promote), the values of the keys that are replaced, in the order of O(rotations), each empty if it is not known. Where
         there is no overlap, the task waits until Honeycomb refuses them.
     type: list
     elements: str
   id:
     description:
-      - For O(phase=restore), the id of the generation to restore instead of the newest one.
+      - For O(phase=restore), the id of the generation to restore instead of the newest one. A stale generation is refused.
     type: str
   verify_time:
     description: How long V(activate) waits for a new value to be accepted, and V(promote) for an old one to be refused.
@@ -210,7 +190,7 @@ options:
         type: str
         default: restored
       stale:
-        description: Marks a key of a run that did not finish, which never was the current one.
+        description: Marks a key that an unfinished run left behind, and that never was the current one.
         type: str
         default: stale
 seealso:
@@ -243,7 +223,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 rotations:
-  description: What there was, and what comes next, for each key that was named.
+  description: What there was, and what comes next, for each key of O(rotations).
   returned: success, for all phases but V(activate) and V(promote)
   type: list
   elements: dict
@@ -257,7 +237,7 @@ rotations:
       type: str
       sample: ingest
     environment:
-      description: The slug of the environment, or its id where the slug is not known.
+      description: The slug of the environment, or its id if the slug is not known.
       type: str
       sample: production
     due:
@@ -267,7 +247,7 @@ rotations:
     reason:
       description: Why, or why not.
       type: str
-      sample: 12 d old, of at most 90 d
+      sample: 12 d old; the maximum is 90 d
     blocked:
       description: Why nothing may be done about this key, or C(null).
       type: str
@@ -292,6 +272,12 @@ rotations:
           description: V(current), V(pending), V(retired), V(off) or V(restored).
           type: str
           sample: retired
+        stale:
+          description:
+            - Whether it is left over from an unfinished run and never was the current key. It is disabled and deleted like the others, but
+              O(phase=restore) does not bring it back.
+          type: bool
+          sample: false
         enabled:
           description: Whether it is enabled.
           type: bool
@@ -301,7 +287,7 @@ rotations:
           type: str
           sample: "2025-11-11T08:15:00Z"
         since:
-          description: Since when it has been retired, off or restored.
+          description: When it became retired, off or restored.
           type: str
           sample: "2026-02-11T08:15:00Z"
         age:
@@ -322,7 +308,7 @@ blocked:
   type: list
   elements: str
 report:
-  description: The same as lines for people. V(promote) tells what became of each key.
+  description: The same as lines for people. With V(promote), what became of each key.
   returned: success, for all phases but V(activate)
   type: list
   elements: str
@@ -362,21 +348,19 @@ error:
 """
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import KEY_TYPES
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
 
 
 def main() -> None:
     key_type = {"type": "str", "choices": list(KEY_TYPES)}
-    carried = {name: {"type": "str"} for name in ("store_tasks", "deploy_tasks", "verify_tasks")}
     rotation = {
         "name": {"type": "str", "required": True},
         "key_type": key_type,
         "environment": {"type": "str"},
         **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
-        "old_key": {"type": "str", "no_log": True},
-        **carried,
     }
     staged = {
         "position": {"type": "int"},
@@ -389,9 +373,8 @@ def main() -> None:
         "stale_ids": {"type": "list", "elements": "str"},
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
-        **carried,
     }
-    marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored", "stale")}
+    marks = {option: {"type": "str", "default": word} for option, word in Marks().words().items()}
     spec = {
         "phase": {
             "type": "str",

@@ -46,7 +46,7 @@ def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome
         if plan.action == "update" and plan.key:
             return Outcome(plan, changed=True, key=client.update_key(str(plan.key.id), plan.changes))
         if plan.action == "delete" and plan.key:
-            return Outcome(plan, changed=client.delete_key(str(plan.key.id)))
+            return _delete(client, plan, plan.key)
     except HoneycombError as exc:
         return Outcome(plan, changed=bool(exc.created), error=exc)
     except Exception as exc:  # pylint: disable=broad-except
@@ -54,6 +54,15 @@ def apply_plan(client: Client, plan: Plan, before: t.Collection[str]) -> Outcome
         defect = HoneycombError(f"{type(exc).__name__}: this is a defect of the collection; please report it.")
         return Outcome(plan, error=defect)
     return Outcome(plan, key=plan.key)
+
+
+def _delete(client: Client, plan: Plan, key: ApiKey) -> Outcome:
+    """A deletion can't be undone, so a guarded one looks once more: somebody may have enabled the key meanwhile."""
+    if plan.guarded:
+        found = client.get_key(str(key.id))
+        if found is None or (found.name, found.disabled) != (key.name, True):
+            return Outcome(plan, key=found)
+    return Outcome(plan, changed=client.delete_key(str(key.id)))
 
 
 def predict(plan: Plan) -> Outcome:
