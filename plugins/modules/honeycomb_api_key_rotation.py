@@ -84,19 +84,6 @@ options:
       force:
         description: Instead of O(force).
         type: bool
-      store_tasks:
-        description: Not used by the module. Returned in RV(staged), so that a role finds what belongs to a key.
-        type: str
-      deploy_tasks:
-        description: Like O(rotations[].store_tasks).
-        type: str
-      verify_tasks:
-        description: Like O(rotations[].store_tasks).
-        type: str
-      old_key:
-        description:
-          - Not used by the module, but allowed here, so that a role can keep it beside the name of the key. See O(old_keys).
-        type: str
   key_type:
     description: The type of each key that does not set its own.
     type: str
@@ -133,7 +120,7 @@ options:
     elements: dict
     suboptions:
       position:
-        description: Which of O(rotations) it is, from 0.
+        description: Which of O(rotations) it is, counted from 0.
         type: int
       name:
         description: The name of the key.
@@ -167,15 +154,6 @@ options:
         required: true
       key:
         description: The value of the pending key. Required by V(activate).
-        type: str
-      store_tasks:
-        description: Not used by the module.
-        type: str
-      deploy_tasks:
-        description: Not used by the module.
-        type: str
-      verify_tasks:
-        description: Not used by the module.
         type: str
   old_keys:
     description:
@@ -267,7 +245,7 @@ rotations:
     reason:
       description: Why, or why not.
       type: str
-      sample: 12 d old, of at most 90 d
+      sample: 12 d old; the maximum is 90 d
     blocked:
       description: Why no phase may change this key, or C(null).
       type: str
@@ -292,6 +270,12 @@ rotations:
           description: V(current), V(pending), V(retired), V(off) or V(restored).
           type: str
           sample: retired
+        stale:
+          description:
+            - Whether it is left over from an unfinished run and never was the current key. It is disabled and deleted like the others, but
+              O(phase=restore) does not bring it back.
+          type: bool
+          sample: false
         enabled:
           description: Whether it is enabled.
           type: bool
@@ -301,7 +285,7 @@ rotations:
           type: str
           sample: "2025-11-11T08:15:00Z"
         since:
-          description: Since when it has been retired, off or restored.
+          description: When it became retired, off or restored.
           type: str
           sample: "2026-02-11T08:15:00Z"
         age:
@@ -362,21 +346,19 @@ error:
 """
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import KEY_TYPES
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
 
 
 def main() -> None:
     key_type = {"type": "str", "choices": list(KEY_TYPES)}
-    carried = {name: {"type": "str"} for name in ("store_tasks", "deploy_tasks", "verify_tasks")}
     rotation = {
         "name": {"type": "str", "required": True},
         "key_type": key_type,
         "environment": {"type": "str"},
         **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
-        "old_key": {"type": "str", "no_log": True},
-        **carried,
     }
     staged = {
         "position": {"type": "int"},
@@ -389,9 +371,8 @@ def main() -> None:
         "stale_ids": {"type": "list", "elements": "str"},
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
-        **carried,
     }
-    marks = {name: {"type": "str", "default": name} for name in ("pending", "retired", "restored", "stale")}
+    marks = {option: {"type": "str", "default": word} for option, word in Marks().words().items()}
     spec = {
         "phase": {
             "type": "str",

@@ -48,13 +48,22 @@ def _change(client: Client, plan: Plan) -> Outcome:
         if plan.action == "update" and plan.key:
             return Outcome(plan, changed=True, key=client.update_key(str(plan.key.id), plan.changes))
         if plan.action == "delete" and plan.key:
-            return Outcome(plan, changed=client.delete_key(str(plan.key.id)))
+            return _delete(client, plan, plan.key)
     except HoneycombError as exc:
         return Outcome(plan, error=exc)
     except Exception as exc:  # pylint: disable=broad-except
         # Whatever it is, it must not take away the values that other plans created.
         return Outcome(plan, error=HoneycombError.defect(exc))
     return Outcome(plan, key=plan.key)
+
+
+def _delete(client: Client, plan: Plan, key: ApiKey) -> Outcome:
+    """A deletion can't be undone, so a guarded one looks once more: somebody may have enabled the key meanwhile."""
+    if plan.guarded:
+        found = client.get_key(str(key.id))
+        if found is None or (found.name, found.disabled) != (key.name, True):
+            return Outcome(plan, key=found)
+    return Outcome(plan, changed=client.delete_key(str(key.id)))
 
 
 def predict(plan: Plan) -> Outcome:

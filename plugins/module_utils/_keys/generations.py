@@ -8,18 +8,41 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 
 from .._api.resources import NAME_LENGTH, ApiKey
 from .._errors import InputError
-from .._time import describe_seconds, format_timestamp, parse_timestamp
+from .._time import parse_timestamp
 from .plan import check_name
 
 _STAMP = "%Y%m%dT%H%M%SZ"
-
-
 _WORD = r"[A-Za-z0-9_-]{1,20}"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One key of a rotation, and how its name was read. Whoever wants to know asks this, and never the name again.
+
+    :param kind: ``current``, ``pending``, ``retired``, ``off`` or ``restored``: what it is now.
+    :param since: Since when, where its name tells.
+    :param mark: What its name says: a field of :class:`Marks`, or ``None`` for a name without a mark. It
+        differs from the kind where a person enabled or disabled the key.
+    """
+
+    kind: str
+    key: ApiKey
+    since: datetime | None = None
+    mark: str | None = None
+
+    @property
+    def enabled(self) -> bool:
+        return not self.key.disabled
+
+    @property
+    def stale(self) -> bool:
+        """It is left over from a run that did not finish, and never was the current key."""
+        return self.mark == "stale"
 
 
 @dataclass(frozen=True)
@@ -31,28 +54,40 @@ class Marks:
     restored: str = "restored"
     stale: str = "stale"
 
+    @classmethod
+    def from_options(cls, words: t.Mapping[str, str | None] | None) -> Marks:
+        """The words that the user chose, with the defaults for the others.
+
+        :raises InputError: A word can't be used.
+        """
+        marks = cls(**{option: word for option, word in (words or {}).items() if word is not None})
+        marks.check()
+        return marks
+
+    def words(self) -> dict[str, str]:
+        """Each word by the option that chooses it."""
+        return {option.name: getattr(self, option.name) for option in fields(self)}
+
     def check(self) -> None:
-        options = ("pending", "retired", "restored", "stale")
-        words = [getattr(self, option) for option in options]
-        for option, word in zip(options, words):
+        words = self.words()
+        for option, word in words.items():
             if not re.fullmatch(_WORD, word):
-                raise InputError(f"marks.{option}: {word!r} has to be 1 to 20 letters, digits, - or _.")
-        if len(set(words)) != len(words):
-            raise InputError(f"marks: the words have to differ, but they are {', '.join(words)}.")
+                raise InputError(f"marks.{option}: {word!r} is not a mark. Give 1 to 20 letters, digits, - or _.")
+        if len(set(words.values())) != len(words):
+            raise InputError(f"marks: the words have to differ, but they are {', '.join(words.values())}.")
 
     def pending_name(self, base: str) -> str:
         return f"{base} [{self.pending}]"
 
-    def retired_name(self, base: str, key: ApiKey, moment: datetime) -> str:
-        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)}]"
+    def retired_name(self, base: str, entry: Generation, moment: datetime) -> str:
+        return f"{base} [{self._word(entry)} {moment.strftime(_STAMP)}]"
 
-    def off_name(self, base: str, key: ApiKey, moment: datetime) -> str:
-        return f"{base} [{self._word(base, key)} {moment.strftime(_STAMP)} off]"
+    def off_name(self, base: str, entry: Generation, moment: datetime) -> str:
+        return f"{base} [{self._word(entry)} {moment.strftime(_STAMP)} off]"
 
-    def _word(self, base: str, key: ApiKey) -> str:
+    def _word(self, entry: Generation) -> str:
         """A key that has only been pending never was the current one."""
-        never_current = key.name == self.pending_name(base) or key.name.startswith(f"{base} [{self.stale} ")
-        return self.stale if never_current else self.retired
+        return self.stale if entry.mark in ("pending", "stale") else self.retired
 
     def restored_name(self, base: str, moment: datetime) -> str:
         return f"{base} [{self.restored} {moment.strftime(_STAMP)}]"
@@ -69,8 +104,9 @@ class Marks:
         check_name(base)
         if len(base) > self.longest_base():
             raise InputError(
-                f"name: {base!r} has {len(base)} characters; with the marks of a rotation a name may have {self.longest_base()}, "
-                f"since a key's name has at most {NAME_LENGTH}. Rename the key, or choose shorter marks."
+                f"name: {base!r} has {len(base)} characters; with the marks of a rotation a name may have "
+                f"{self.longest_base()}, since a key's name has at most {NAME_LENGTH}. Rename the key, or choose shorter "
+                "marks."
             )
         if re.search(
             rf" \[({self.pending}|({self.retired}|{self.stale}|{self.restored}) \d{{8}}T\d{{6}}Z( off)?)\]$", base
@@ -78,11 +114,11 @@ class Marks:
             raise InputError(f"name: {base!r} ends with a mark of a rotation. Give the name without it.")
 
     def read(self, base: str, key: ApiKey) -> Generation | None:
-        """Which generation of C(base) a key is; C(None) when it is none."""
+        """Which generation of ``base`` a key is; ``None`` when it is none."""
         if key.name == base:
-            return Generation("current", key, None)
+            return Generation("current", key)
         if key.name == self.pending_name(base):
-            return Generation("pending", key, None)
+            return Generation("pending", key, mark="pending")
         if not key.name.startswith(f"{base} ["):
             return None
         match = re.fullmatch(
@@ -91,52 +127,21 @@ class Marks:
         if not match:
             return None
         word, stamp, off = match.groups()
+        mark = next(option for option, chosen in self.words().items() if chosen == word)
         try:
             since = datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
         except ValueError:
             return None
-        if word == self.restored:
-            return None if off else Generation("restored", key, since)
+        if mark == "restored":
+            return None if off else Generation("restored", key, since, mark)
         if key.disabled:
             # However it was disabled, the later of mark and last change is when, at the latest.
             changed = parse_timestamp(key.updated_at)
-            return Generation("off", key, max(since, changed) if changed else since, word == self.stale)
-        return Generation("restored" if off else "retired", key, since, word == self.stale)
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One key of a rotation.
-
-    :param since: Since when it has been what it is, where its name tells.
-    :param stale: It never was the current key.
-    """
-
-    kind: str
-    key: ApiKey
-    since: datetime | None
-    stale: bool = False
-
-    @property
-    def enabled(self) -> bool:
-        return not self.key.disabled
+            return Generation("off", key, max(since, changed) if changed else since, mark)
+        return Generation("restored" if off else "retired", key, since, mark)
 
 
 def generations_of(base: str, listing: t.Iterable[ApiKey], marks: Marks) -> tuple[Generation, ...]:
-    """The generations of one logical key, oldest first. C(listing) is of one type and environment."""
+    """The generations of one logical key, oldest first. ``listing`` is of one type and environment."""
     found = (marks.read(base, key) for key in listing)
     return tuple(sorted((entry for entry in found if entry), key=lambda entry: entry.key.order))
-
-
-def generation_row(entry: Generation, now: datetime) -> dict[str, t.Any]:
-    """A generation as modules return it."""
-    created = parse_timestamp(entry.key.created_at)
-    return {
-        "id": entry.key.id,
-        "name": entry.key.name,
-        "kind": entry.kind,
-        "enabled": entry.enabled,
-        "created_at": entry.key.created_at,
-        "since": format_timestamp(entry.since) if entry.since else None,
-        "age": describe_seconds(max(0.0, (now - created).total_seconds())) if created else None,
-    }

@@ -43,10 +43,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do about one key.
+    """A change to one key, decided and not carried out yet: what ``_keys/apply.py`` does or predicts.
 
-    ``action`` is C(none), C(create), C(update) or C(delete). ``key`` is what is there, ``after`` what will be, ``changes``
-    the attributes of an update.
+    :param action: ``none``, ``create``, ``update`` or ``delete``.
+    :param key: What is there.
+    :param after: What will be there.
+    :param changes: The attributes of an update.
+    :param label: Which item of a list it is about, to begin a message with.
+    :param why: The reason, for people.
+    :param guarded: A deletion that is called off when the key is no longer as it was listed: disabled, and of this name.
     """
 
     action: str
@@ -54,10 +59,28 @@ class Plan:
     after: ApiKey | None
     changes: dict[str, t.Any] = field(default_factory=dict)
     label: str = ""
+    why: str = ""
+    guarded: bool = False
 
     @property
     def changed(self) -> bool:
         return self.action != "none"
+
+
+def create_plan(wanted: ApiKey, *, label: str = "", why: str = "") -> Plan:
+    """Create a key; ``wanted`` has no id."""
+    return Plan("create", None, wanted, label=label, why=why)
+
+
+def update_plan(key: ApiKey, changes: dict[str, t.Any], *, label: str = "", why: str = "") -> Plan:
+    """Change attributes of a key. Permissions that are not among the changes keep their values."""
+    permissions = {**key.permissions, **changes.get("permissions", {})}
+    return Plan("update", key, replace(key, **{**changes, "permissions": permissions}), changes, label, why)
+
+
+def delete_plan(key: ApiKey, *, label: str = "", why: str = "", guarded: bool = False) -> Plan:
+    """Delete a key for good."""
+    return Plan("delete", key, None, label=label, why=why, guarded=guarded)
 
 
 def check_name(name: str, option: str = "name") -> None:
@@ -161,7 +184,7 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey], known: t.Mapping[str,
                 f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not be the one you "
                 "mean. Nothing was deleted; leave name out, or correct it."
             )
-        return Plan("delete", key, None, label=wanted.label)
+        return delete_plan(key, label=wanted.label)
     if key is not None:
         return _plan_update(wanted, key, known or {})
     if wanted.id is not None:
@@ -203,7 +226,7 @@ def _plan_create(wanted: Wanted) -> Plan:
         # In one form, whatever YAML made of what the user wrote.
         time_to_live=format_timestamp(expiry) if expiry else None,
     )
-    return Plan("create", None, after, label=wanted.label)
+    return create_plan(after, label=wanted.label)
 
 
 def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]) -> Plan:
@@ -229,13 +252,7 @@ def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]
         changes["permissions"] = permissions
     if not changes:
         return Plan("none", key, key, label=wanted.label)
-    after = replace(
-        key,
-        name=changes.get("name", key.name),
-        disabled=changes.get("disabled", key.disabled),
-        permissions={**key.permissions, **permissions},
-    )
-    return Plan("update", key, after, changes, label=wanted.label)
+    return update_plan(key, changes, label=wanted.label)
 
 
 def refuse_expired(plan: Plan, now: datetime) -> None:

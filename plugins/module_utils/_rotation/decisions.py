@@ -4,39 +4,44 @@
 
 """The rotation's decisions, pure: a listing, a clock and a policy in; generations, findings and next steps out.
 
-A rotated key is one logical key, C(name) within type and environment. Its generations are told apart by their names, so
+A rotated key is one logical key, a name within type and environment. Its generations are told apart by their names, so
 that nothing has to be remembered between runs:
 
-=========  ===========================  =========================================================================
-kind       name                         meaning
-=========  ===========================  =========================================================================
-current    C(NAME)                      what consumers use
-pending    C(NAME [pending])            being rolled out; disabled until its value is stored
-retired    C(NAME [retired TIME])       replaced at TIME, still enabled during the overlap
-off        C(NAME [retired TIME off])   disabled at TIME, kept for the grace period, then deleted
-restored   C(NAME [restored TIME])      brought back by an operator; left alone from then on
-=========  ===========================  =========================================================================
+=========  ============================  ==========================================================================
+kind       name                          meaning
+=========  ============================  ==========================================================================
+current    ``NAME``                      what consumers use
+pending    ``NAME [pending]``            being rolled out; disabled until its value is stored
+retired    ``NAME [retired TIME]``       replaced at TIME, still enabled during the overlap
+off        ``NAME [retired TIME off]``   disabled at TIME, kept for the grace period, then deleted
+restored   ``NAME [restored TIME]``      brought back by an operator; left alone from then on
+=========  ============================  ==========================================================================
 
-What was never the current key, because its run did not finish, is marked C(stale) instead of C(retired). It goes the same
-way, but is not what C(restore) brings back.
+A key whose run did not finish never was the current one. It is marked ``stale`` instead of ``retired``, and goes the
+same way, but ``restore`` does not bring it back.
 
 The rules that keep applications alive:
 
 * a retired generation is disabled only where an enabled current one exists and no rotation is unfinished;
 * only what carries the mark, is disabled, and has been so for the grace period, is deleted;
 * an enabled generation whose mark says it is off was enabled by hand: it counts as restored.
+
+What blocks a key and what an :class:`InputError` says go on after the key's label and a colon: see ``Job.about``.
 """
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from .._api.resources import ApiKey
+from .._api.resources import ApiKey, full_permissions
 from .._errors import InputError
 from .._keys.generations import Generation, Marks, generations_of
+from .._keys.plan import Plan, delete_plan, update_plan
 from .._time import describe_seconds, parse_timestamp
+
+_LEFT_OVER = "left over from a run that did not finish"
 
 
 @dataclass(frozen=True)
@@ -51,22 +56,12 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A change to one key: C(update) with attributes, or C(delete). C(why) is for people."""
-
-    action: str
-    key: ApiKey
-    changes: dict[str, t.Any]
-    why: str
-
-
-@dataclass(frozen=True)
 class Assessment:
     """What there is and what comes next, for one logical key.
 
     :param blocked: Why nothing may be done; nothing is written then.
     :param steps: What is due now, without a new key.
-    :param due: Whether a new key is to be created, and C(reason) why or why not.
+    :param due: Whether a new key is to be created, and ``reason`` why or why not.
     :param upcoming: What comes later: (time, text), soonest first.
     :param findings: What a person should know.
     """
@@ -74,7 +69,7 @@ class Assessment:
     base: str
     generations: tuple[Generation, ...]
     blocked: str | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Plan, ...] = ()
     due: bool = False
     reason: str = ""
     upcoming: tuple[tuple[datetime, str], ...] = ()
@@ -93,26 +88,25 @@ class Assessment:
         """Pending generations of runs that did not finish."""
         return self.of("pending")
 
+    @property
+    def resuming(self) -> bool:
+        """Its steps finish the promotion of an earlier run, which is this run's rotation of the key."""
+        return any(step.changes.get("name") == self.base for step in self.steps)
+
 
 def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy, marks: Marks) -> Assessment:
     """Decide what comes next for one logical key. Pure: the same input gives the same answer."""
-    generations = generations_of(base, listing, marks)
-    state = Assessment(base, generations)
+    state = Assessment(base, generations_of(base, listing, marks))
+    state = replace(state, findings=_findings(state))
     blocked = _why_blocked(state, now, policy)
     if blocked:
-        return Assessment(base, generations, blocked=blocked, reason=blocked, findings=_findings(state, marks))
-    resumed = _resume(state, now, marks)
+        return replace(state, blocked=blocked, reason=blocked)
+    resumed = _resume(state)
     if resumed:
-        return Assessment(
-            base,
-            generations,
-            steps=(resumed,),
-            reason="an earlier run had deployed the new key and did not finish",
-            findings=_findings(state, marks),
-        )
+        return replace(state, steps=(resumed,), reason="an earlier run deployed the new key, but did not finish")
     due, reason = _why_due(state, now, policy)
     steps = _clean_up(state, now, marks)
-    upcoming = []
+    upcoming: list[tuple[datetime, str]] = []
     current = state.current
     if current is not None and not any(entry.enabled for entry in state.unfinished):
         retire_steps, upcoming = _retire(state, now, policy, marks)
@@ -120,15 +114,12 @@ def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy
         created = parse_timestamp(current.key.created_at)
         if created and not due:
             upcoming.append((created + policy.max_age, "create a new key"))
-    return Assessment(
-        base,
-        generations,
-        steps=tuple(steps),
-        due=due,
-        reason=reason,
-        upcoming=tuple(sorted(upcoming)),
-        findings=_findings(state, marks),
-    )
+    return replace(state, steps=tuple(steps), due=due, reason=reason, upcoming=tuple(sorted(upcoming)))
+
+
+def _named(entries: t.Iterable[Generation]) -> str:
+    """Generations in a message."""
+    return ", ".join(f"{entry.key.id} ({entry.key.name})" for entry in entries) or "none"
 
 
 def _why_blocked(state: Assessment, now: datetime, policy: Policy) -> str | None:
@@ -142,26 +133,26 @@ def _why_blocked(state: Assessment, now: datetime, policy: Policy) -> str | None
         if created is None or now - created < policy.lock_time:
             age = describe_seconds(max(0.0, (now - created).total_seconds())) if created else "an unknown time"
             return (
-                f"another run seems to be rotating {state.base!r}: it created key {entry.key.id} {age} ago. Wait for it; if it "
-                "died, run again after lock_time, or at once with lock_time 0s."
+                f"another run seems to be rotating {state.base!r}: it created key {entry.key.id} {age} ago. Wait for "
+                "it to finish. If it died, rerun after lock_time, or at once with lock_time 0s."
             )
     if current and not current[0].enabled:
         return (
-            f"key {current[0].key.id}, called {state.base!r}, is disabled, which a rotation never does to a current key. Enable "
-            "it, or, if nobody is to use it, take it off the rotation."
+            f"key {current[0].key.id}, called {state.base!r}, is disabled, which a rotation never does to a current "
+            "key. Enable it, or remove it from the rotation if nothing should use it."
         )
-    if not current and not any(entry.enabled for entry in state.generations):
-        gone = ", ".join(f"{entry.key.id} ({entry.key.name})" for entry in state.generations)
+    if not any(entry.enabled for entry in state.generations):
+        back = [entry for entry in state.generations if _restorable(entry)]
+        restore = f"Bring one of its generations back with restore ({_named(back)}), create" if back else "Create"
         return (
-            f"there is no enabled key called {state.base!r}. "
-            + (f"Of its generations there are: {gone}; bring one back with restore. " if gone else "")
-            + "Create it with honeycomb_api_key, or correct name, key_type and environment."
+            f"there is no enabled key called {state.base!r}. {restore} it with honeycomb_api_key, or correct name, "
+            "key_type and environment."
         )
     return None
 
 
-def _resume(state: Assessment, now: datetime, marks: Marks) -> Step | None:
-    """The second rename of a promotion whose first one was done: there is no current key, because it was just retired."""
+def _resume(state: Assessment) -> Plan | None:
+    """The second rename of a promotion that stopped after its first: the current key is already retired."""
     ready = [entry for entry in state.unfinished if entry.enabled]
     if state.of("current") or len(ready) != 1:
         return None
@@ -171,77 +162,87 @@ def _resume(state: Assessment, now: datetime, marks: Marks) -> Step | None:
     ]
     if not replaced:
         return None
-    return Step("update", ready[0].key, {"name": state.base}, "finish the promotion of an earlier run")
+    return update_plan(ready[0].key, {"name": state.base}, why="finish the promotion of an earlier run")
 
 
 def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, str]:
     current = state.current
     if current is None:
-        return True, "there is no current key any more"
+        return True, "there is no current key"
     if any(entry.enabled for entry in state.unfinished):
-        return True, "an earlier rotation was not finished"
+        return True, "an earlier rotation did not finish"
     if policy.force:
         return True, "forced"
     created = parse_timestamp(current.key.created_at)
     if created is None:
-        return False, "its age is not known"
+        return False, "its age is unknown"
     age = now - created
-    told = f"{describe_seconds(max(0.0, age.total_seconds()))} old, of at most {describe_seconds(policy.max_age.total_seconds())}"
-    return age >= policy.max_age, told
+    told = describe_seconds(max(0.0, age.total_seconds()))
+    return age >= policy.max_age, f"{told} old; the maximum is {describe_seconds(policy.max_age.total_seconds())}"
 
 
-def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
+def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
     """Leftovers of runs that died before their key went live: nobody can be using them."""
     return [
-        shelve(state.base, entry.key, now, marks, "a leftover of a run that did not finish; never enabled")
+        shelve(state.base, entry, now, marks, f"{_LEFT_OVER}; never enabled")
         for entry in state.unfinished
         if not entry.enabled
     ]
 
 
-def shelve(base: str, key: ApiKey, now: datetime, marks: Marks, why: str) -> Step:
+def shelve(base: str, entry: Generation, now: datetime, marks: Marks, why: str) -> Plan:
     """Mark a key as disabled by the rotation, and make it so. Its grace period begins now."""
-    return Step("update", key, {"name": marks.off_name(base, key, now), "disabled": True}, why)
+    return update_plan(entry.key, {"name": marks.off_name(base, entry, now), "disabled": True}, why=why)
 
 
 def _retire(
     state: Assessment, now: datetime, policy: Policy, marks: Marks
-) -> tuple[list[Step], list[tuple[datetime, str]]]:
+) -> tuple[list[Plan], list[tuple[datetime, str]]]:
     """What is due for replaced generations, and what will be."""
-    steps: list[Step] = []
+    steps: list[Plan] = []
     upcoming: list[tuple[datetime, str]] = []
     for entry in state.of("retired"):
         ends = (entry.since or now) + policy.overlap
         if now >= ends:
-            steps.append(shelve(state.base, entry.key, now, marks, "its overlap is over"))
+            steps.append(shelve(state.base, entry, now, marks, "its overlap is over"))
         else:
             upcoming.append((ends, f"disable {entry.key.id}"))
     for entry in state.of("off"):
         ends = (entry.since or now) + policy.grace
         if now >= ends:
-            steps.append(Step("delete", entry.key, {}, "its grace period is over"))
+            steps.append(delete_plan(entry.key, why="its grace period is over", guarded=True))
         else:
             upcoming.append((ends, f"delete {entry.key.id}"))
     return steps, upcoming
 
 
-def _findings(state: Assessment, marks: Marks) -> tuple[str, ...]:
-    found = []
-    for entry in state.of("restored"):
-        how = (
-            "was restored"
-            if entry.key.name.endswith("]") and f"[{marks.restored} " in entry.key.name
-            else "was enabled by hand"
-        )
-        found.append(
-            f"{entry.key.id} ({entry.key.name}) {how} and stays enabled until you retire it: find out who still uses it."
-        )
-    return tuple(found)
+def _findings(state: Assessment) -> tuple[str, ...]:
+    return tuple(f"{_named([entry])} {_restored(entry)}" for entry in state.of("restored"))
+
+
+def _restored(entry: Generation) -> str:
+    if not entry.enabled:
+        return "was restored, and somebody disabled it later: restore it again, or delete it."
+    how = "was restored" if entry.mark == "restored" else "was enabled by hand"
+    return f"{how} and stays enabled until you retire it: find out who still uses it."
+
+
+def successor(state: Assessment, marks: Marks) -> ApiKey:
+    """The next key as it is created: pending, disabled, and with the permissions of the one in use."""
+    source = (state.current or state.generations[-1]).key
+    return ApiKey(
+        id=None,
+        name=marks.pending_name(state.base),
+        key_type=source.key_type,
+        environment_id=source.environment_id,
+        disabled=True,
+        permissions={name: True for name, granted in full_permissions(source).items() if granted},
+    )
 
 
 def plan_promotion(
     base: str, new_id: str, old_id: str | None, found: t.Mapping[str, ApiKey | None], now: datetime, marks: Marks
-) -> list[Step]:
+) -> list[Plan]:
     """The renames that make a deployed key the current one, in an order in which each interruption can be told.
 
     :param found: What there is now, by id: the new key, the one it replaces, and leftovers.
@@ -250,66 +251,87 @@ def plan_promotion(
     new = found.get(new_id)
     if new is None:
         raise InputError(
-            f"key {new_id}, the new one, was deleted meanwhile. The old key is unchanged; run the rotation again."
+            f"its new key {new_id} was deleted by somebody during the rotation. The old key is unchanged, but hosts "
+            "that already have the new value are being refused: rerun the rotation now."
         )
     if new.name == base and not new.disabled:
         return []
     if new.name != marks.pending_name(base) or new.disabled:
         raise InputError(
-            f"key {new_id}, the new one, was changed by somebody else meanwhile: it is called {new.name!r} and is "
-            f"{'disabled' if new.disabled else 'enabled'}. The old key is unchanged; run the rotation again."
+            f"its new key {new_id} was changed by somebody during the rotation: it is now called {new.name!r} and is "
+            f"{'disabled' if new.disabled else 'enabled'}. The old key is unchanged; rerun the rotation."
         )
-    old = found.get(old_id) if old_id else None
-    steps: list[Step] = []
-    for key in found.values():
-        if key is not None and key.id not in (new_id, old_id) and key.name == marks.pending_name(base):
-            name = marks.off_name(base, key, now) if key.disabled else marks.retired_name(base, key, now)
-            steps.append(Step("update", key, {"name": name}, "a leftover of a run that did not finish"))
-    if old is not None:
-        if old.name == base:
-            steps.append(Step("update", old, {"name": marks.retired_name(base, old, now)}, f"replaced by {new_id}"))
-        elif not (generation := marks.read(base, old)) or generation.kind not in ("retired", "off"):
+    generations = {key_id: marks.read(base, key) for key_id, key in found.items() if key}
+    plans: list[Plan] = []
+    for key_id, entry in generations.items():
+        if entry and entry.kind == "pending" and key_id not in (new_id, old_id):
+            named = marks.retired_name if entry.enabled else marks.off_name
+            plans.append(update_plan(entry.key, {"name": named(base, entry, now)}, why=_LEFT_OVER))
+    old_key = found.get(old_id) if old_id else None
+    if old_key is not None:
+        old = generations[str(old_id)]
+        if old and old.kind in ("retired", "off"):
+            raise InputError("another run rotated it in the meantime. Nothing was promoted; rerun the rotation.")
+        if not old or old.kind != "current":
             raise InputError(
-                f"key {old.id}, which {new_id} replaces, was renamed to {old.name!r} meanwhile. Nothing was promoted; "
-                "run the rotation again."
+                f"its old key {old_id} was renamed to {old_key.name!r} by somebody during the rotation. Nothing was "
+                "promoted; rerun the rotation."
             )
-        else:
-            raise InputError(
-                f"{base!r} was rotated by another run meanwhile. Nothing was promoted; run the rotation again."
-            )
-    steps.append(Step("update", new, {"name": base}, "deployed and verified"))
-    return steps
+        plans.append(update_plan(old_key, {"name": marks.retired_name(base, old, now)}, why=f"replaced by {new_id}"))
+    plans.append(update_plan(new, {"name": base}, why="deployed and verified"))
+    return plans
 
 
-def plan_restore(state: Assessment, now: datetime, marks: Marks, key_id: str | None = None) -> Step | None:
-    """Bring a replaced generation back at once: the newest, or the one named. C(None): it is back already.
+def _restorable(entry: Generation) -> bool:
+    """Whether it can be what a forgotten consumer uses: it was the current key once, and was replaced."""
+    return entry.kind in ("off", "retired", "restored") and not entry.stale
 
-    :raises InputError: There is none.
+
+def plan_restore(state: Assessment, now: datetime, marks: Marks, key_id: str | None = None) -> Plan | None:
+    """Bring a replaced generation back at once: the newest, or the one named. ``None``: it is back already.
+
+    :raises InputError: There is none, or the one named is not to come back.
     """
-    candidates = [entry for entry in state.generations if entry.kind in ("off", "retired", "restored")]
-    # Unless it is asked for by its id, what never was the current key is of no use to a forgotten consumer.
-    candidates = [entry for entry in candidates if (entry.key.id == key_id if key_id else not entry.stale)]
-    if not candidates:
-        there = ", ".join(f"{entry.key.id} ({entry.key.name})" for entry in state.generations) or "none"
+    candidates = [entry for entry in state.generations if _restorable(entry)]
+    chosen = [_choose(state, candidates, key_id)] if key_id else candidates
+    if not chosen:
         raise InputError(
-            f"there is no retired generation of {state.base!r} to restore; its generations are: {there}. A deleted key can't "
-            "come back: rotate with force, so that every consumer gets a new one."
+            f"there is no retired generation of {state.base!r} to restore. Its generations are: "
+            f"{_named(state.generations)}. A deleted key can't come back: rotate with force, so that every consumer "
+            "gets a new one."
         )
-    newest = max(candidates, key=lambda entry: (entry.since or now, entry.key.order))
-    name = marks.restored_name(state.base, now)
-    if newest.kind == "restored" and f"[{marks.restored} " in newest.key.name and newest.enabled:
+    newest = max(chosen, key=lambda entry: (entry.since or now, entry.key.order))
+    if newest.mark == "restored" and newest.enabled:
         return None
-    return Step("update", newest.key, {"name": name, "disabled": False}, "restored")
+    return update_plan(newest.key, {"name": marks.restored_name(state.base, now), "disabled": False}, why="restored")
 
 
-def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
+def _choose(state: Assessment, candidates: t.Sequence[Generation], key_id: str) -> Generation:
+    """The generation that a person wants back by its id."""
+    for entry in candidates:
+        if entry.key.id == key_id:
+            return entry
+    others = f"These can be restored: {_named(candidates)}."
+    if any(entry.stale for entry in state.generations if entry.key.id == key_id):
+        raise InputError(
+            f"{key_id} can't be restored: it is stale, which means that it is {_LEFT_OVER} and never was the current "
+            f"key. Nothing was changed. {others} An application that uses {key_id} needs the current value; until it "
+            "has that, enable this key by its id with honeycomb_api_key."
+        )
+    raise InputError(
+        f"{key_id} can't be restored: it is not a retired generation of {state.base!r}. Nothing was changed. {others}"
+    )
+
+
+def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
     """Let go of restored generations: their overlap, then their grace period, begins now."""
     if state.current is None or not state.current.enabled:
         raise InputError(
-            f"there is no enabled current key called {state.base!r}: nothing that is restored may be retired."
+            f"there is no enabled current key called {state.base!r}, so its restored generations can't be retired. "
+            "Rotate the key first."
         )
     return [
-        Step("update", entry.key, {"name": marks.retired_name(state.base, entry.key, now)}, "let go by an operator")
+        update_plan(entry.key, {"name": marks.retired_name(state.base, entry, now)}, why="released by an operator")
         for entry in state.of("restored")
         if entry.enabled
     ]
@@ -318,10 +340,10 @@ def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Step]:
 def lost_race(
     base: str, own: ApiKey, old_id: str | None, before: t.Collection[str], listing: t.Iterable[ApiKey], marks: Marks
 ) -> str | None:
-    """After staging: whether another run was first. The listing has to be younger than the second C(own) was created in.
+    """After staging: whether another run was first. The listing has to be younger than the second ``own`` is of.
 
     :param before: Ids that were there before; a pending key among them is a leftover, not a competitor.
-    :returns: Why this run has to stop, or C(None).
+    :returns: Why this run has to stop, or ``None``.
     """
     generations = generations_of(base, listing, marks)
     for entry in generations:
