@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pure decisions about environments: what is there, what is wanted, hence what to do. No network, no Ansible."""
+"""Pure decisions about environments: what exists, what is wanted, and so what to do. No network, no Ansible."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EnvironmentPlan:
 
 
 def check_wanted_environment(wanted: WantedEnvironment) -> None:
-    """Refuse what can't be right, whatever there is: before any request.
+    """Refuse what can't be right, whatever exists: before any request.
 
     :raises InputError: naming the option.
     """
@@ -102,13 +102,13 @@ def plan_environment(
     if found is not None:
         if wanted.color is not None and found.color == _CLASSIC:
             raise InputError(
-                f"color: environment {name_of(found)} is a classic one, whose color can't be changed. Leave color out."
+                f"color: environment {name_of(found)} is a classic one, whose color can't be changed. Omit color."
             )
         changes = changes_for(wanted, found)
         return EnvironmentPlan("update" if changes else "none", found, with_changes(found, changes), changes)
     if wanted.id is not None:
         raise InputError(
-            f"id: there is no environment {wanted.id}. The service gives the ids: leave id out to create one by name."
+            f"id: there is no environment {wanted.id}. The service gives the ids: to create one, omit id and give a name."
         )
     _refuse_twin(wanted, existing)
     created = Environment(
@@ -126,7 +126,7 @@ def _refuse_rename(wanted: WantedEnvironment, found: Environment) -> None:
     if wanted.name is not None and wanted.name not in (found.name, found.slug):
         raise InputError(
             f"name: environment {found.id} is called {found.name!r}, and the name of an environment can't be changed. "
-            "Nothing was changed; leave name out or correct it, or leave id out and create another environment called "
+            "Nothing was changed; omit name or correct it, or omit id and create another environment called "
             f"{shortened(wanted.name)}."
         )
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pure decisions about keys: what is there, what is wanted, hence what to do. No network, no clock, no Ansible."""
+"""Pure decisions about keys: what exists, what is wanted, and so what to do. No network, no clock, no Ansible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .._time import format_timestamp, parse_timestamp
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user asked for, about one key. ``label`` says which item of a list it is, for messages."""
+    """What the user asked for about one key. ``label`` says which item of a list it is, for messages."""
 
     state: str
     id: str | None = None
@@ -89,7 +89,7 @@ def check_name(name: str, option: str = "name") -> None:
 
 
 def check_wanted(wanted: Wanted) -> None:
-    """Refuse what can't be right, whatever there is: before any request.
+    """Refuse what can't be right, whatever exists: before any request.
 
     :raises InputError: naming the option.
     """
@@ -106,7 +106,8 @@ def check_wanted(wanted: Wanted) -> None:
         for option, value in (("key_type", wanted.key_type), ("environment", wanted.environment)):
             if value is None:
                 raise InputError(
-                    f"{at}{option} is missing: a name is looked up within key_type and environment. Give both, or an id."
+                    f"{at}{option} is missing: a key is found by its name within key_type and environment. Give both, or "
+                    "an id."
                 )
     if wanted.time_to_live is not None:
         if wanted.key_type == "configuration":
@@ -131,8 +132,8 @@ def _check_permissions(wanted: Wanted, key_type: str) -> None:
         beyond = sorted(granted - set(INGEST_PERMISSIONS))
         if beyond:
             raise InputError(
-                f"{at}permissions.{beyond[0]}: an ingest key can have create_datasets only. "
-                "Take it away, or make a configuration key."
+                f"{at}permissions.{beyond[0]}: an ingest key can have only create_datasets. "
+                "Remove it, or create a configuration key."
             )
     _refuse_visible_private_boards(granted, at)
 
@@ -140,8 +141,8 @@ def _check_permissions(wanted: Wanted, key_type: str) -> None:
 def _refuse_visible_private_boards(granted: t.Collection[str], at: str) -> None:
     if {"manage_privateBoards", "visible_team_members"} <= set(granted):
         raise InputError(
-            f"{at}permissions: manage_privateBoards and visible_team_members exclude each other; a key that every member "
-            "can see must not reach private boards."
+            f"{at}permissions: manage_privateBoards and visible_team_members exclude each other: a key that "
+            "every member can see must not reach private boards."
         )
 
 
@@ -172,7 +173,7 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey], known: t.Mapping[str,
 
     :param known: Environments by id, for messages.
 
-    :raises InputError: where the service can't do it.
+    :raises InputError: what the service can't do.
     """
     key = find_key(wanted, existing)
     if wanted.state == "absent":
@@ -182,15 +183,15 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey], known: t.Mapping[str,
         if wanted.name is not None and wanted.name != key.name:
             raise InputError(
                 f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not be the one you "
-                "mean. Nothing was deleted; leave name out, or correct it."
+                "mean. Nothing was deleted; omit name, or correct it."
             )
         return delete_plan(key, label=wanted.label)
     if key is not None:
         return _plan_update(wanted, key, known or {})
     if wanted.id is not None:
         raise InputError(
-            f"{wanted.label}id: there is no key {wanted.id}. A key's id is given by the service: "
-            "leave id out to create one by name, key_type and environment."
+            f"{wanted.label}id: there is no key {wanted.id}. Honeycomb assigns the ids: "
+            "to create a key, omit id and give name, key_type and environment."
         )
     return _plan_create(wanted)
 
@@ -242,7 +243,7 @@ def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]
     if permissions and key.key_type == "ingest":
         raise InputError(
             f"{wanted.label}permissions.{sorted(permissions)[0]}: the permissions of an ingest key can't be changed; key "
-            f"{key.id} ({key.name}) keeps {_flags(full_permissions(key))}. Leave permissions out, or create another key "
+            f"{key.id} ({key.name}) keeps {_flags(full_permissions(key))}. Omit permissions, or create another key "
             "and replace this one."
         )
     if permissions:
@@ -256,7 +257,7 @@ def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]
 
 
 def refuse_expired(plan: Plan, now: datetime) -> None:
-    """Refuse to create a key whose time to live is over. An existing key may be described by such a time.
+    """Refuse to create a key that would already have expired. An existing key may have such a time.
 
     :param now: The service's time.
     """
@@ -270,7 +271,7 @@ def _flags(permissions: dict[str, bool]) -> str:
 
 
 def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
-    """The service may not tell it; where it does, it must be the same."""
+    """The service may not return it; if it does, it must be the same."""
     want, have = parse_timestamp(wanted.time_to_live), parse_timestamp(key.time_to_live)
     if wanted.time_to_live is not None and key.key_type != "ingest":
         raise InputError(
@@ -279,12 +280,12 @@ def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
     if want and have and format_timestamp(want) != format_timestamp(have):
         raise InputError(
             f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set at creation "
-            "and can't be changed. Leave it out, or create another key and replace this one."
+            "and can't be changed. Omit time_to_live, or create another key and replace this one."
         )
 
 
 def _changed_permissions(wanted: Wanted, key: ApiKey) -> dict[str, bool]:
-    """Only what differs, each with its explicit value: what an update leaves out keeps its value."""
+    """Only what differs, each with its explicit value: omitted permissions keep their values."""
     if wanted.permissions is None:
         return {}
     have = full_permissions(key)
@@ -295,7 +296,7 @@ def _changed_permissions(wanted: Wanted, key: ApiKey) -> dict[str, bool]:
 
 
 def project(key: ApiKey | None, environments: t.Mapping[str, Environment]) -> dict[str, t.Any]:
-    """A key as a diff shows it: what the user manages, and nothing else."""
+    """A key as a diff shows it: only what the user manages."""
     if key is None:
         return {}
     environment = environments.get(key.environment_id)
@@ -309,7 +310,7 @@ def project(key: ApiKey | None, environments: t.Mapping[str, Environment]) -> di
 
 
 def unexpected(plan: Plan, after: ApiKey | None) -> list[str]:
-    """How the service's answer differs from what was asked for: attribute names."""
+    """The names of the attributes in which the service's answer differs from the request."""
     if plan.after is None or after is None:
         return []
     want, have = plan.after, after

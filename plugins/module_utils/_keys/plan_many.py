@@ -51,12 +51,12 @@ def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Itera
     """
     if prefix == "":
         raise InputError(
-            "purge_prefix: it is empty, so every name begins with it. Leave it out, or give the beginning of the names."
+            "purge_prefix: it is empty, so every name begins with it. Omit it, or give the beginning of the names."
         )
     if purge == "none":
         for option, given in (("purge_prefix", prefix), ("purge_all", purge_all)):
             if given:
-                raise InputError(f"{option}: it has no effect without purge. Set purge, or leave {option} out.")
+                raise InputError(f"{option}: it has no effect without purge. Set purge, or omit {option}.")
     elif not purge_all and all(entry.state == "absent" for entry in wanted):
         which = f"every key whose name begins with {prefix!r}" if prefix else "every key"
         raise InputError(

@@ -21,7 +21,7 @@ def run_api_key_info(module: HoneycombModule) -> dict[str, t.Any]:
     params = module.params
     for option in ("id", "name", "environment", "older_than"):
         if params[option] == "":
-            raise InputError(f"{option}: it is empty. Leave it out, or say which keys are meant.")
+            raise InputError(f"{option}: it is empty. Omit it, or say which keys are meant.")
     oldest = parse_duration(params["older_than"], "older_than") if params["older_than"] else None
     client = module.client()
     environments = Environments(client)

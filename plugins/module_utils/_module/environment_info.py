@@ -18,7 +18,7 @@ def run_environment_info(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_environment_info``"""
     wanted = module.params["environment"]
     if wanted == "":
-        raise InputError("environment: it is empty. Leave it out, or say which environment is meant.")
+        raise InputError("environment: it is empty. Omit it, or say which environment is meant.")
     listed = module.client().list_environments()
     found = listed if wanted is None else matching(listed, wanted)
     found = sorted(found, key=lambda entry: (entry.name or "", entry.id))
