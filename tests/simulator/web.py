@@ -61,7 +61,7 @@ class Request:
     path: str
     query: dict[str, str]
     operation: str | None
-    body: object = None
+    body: Any = None
     key_id: str | None = None
     user_agent: str = ""
     status: int | None = None

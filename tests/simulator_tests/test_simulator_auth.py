@@ -6,12 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
+from simulator import Simulator
 
-def test_management_key_names_itself_and_its_team(sim, client_with):
+if TYPE_CHECKING:
+    from simulator_tests.conftest import Client
+
+
+def test_management_key_names_itself_and_its_team(sim: Simulator, client_with: Callable[..., Client]) -> None:
     client = client_with("api-keys:read", "api-keys:write")
     body = client("GET", "/2/auth").json()
     assert body["data"]["attributes"]["scopes"] == ["api-keys:read", "api-keys:write"]
@@ -22,13 +29,13 @@ def test_management_key_names_itself_and_its_team(sim, client_with):
     assert body["data"]["relationships"]["team"]["data"] == {"id": team["id"], "type": "teams"}
 
 
-def test_disabled_management_key_is_refused(sim, client):
+def test_disabled_management_key_is_refused(sim: Simulator, client: Client) -> None:
     key_id, secret = sim.add_management_key(disabled=True)
     response = client("GET", "/2/auth", headers={"Authorization": f"Bearer {key_id}:{secret}"})
     assert response.status_code == 401
 
 
-def test_ingest_value(sim, client):
+def test_ingest_value(sim: Simulator, client: Client) -> None:
     key = sim.add_key(permissions={"create_datasets": True}, environment="staging")
     response = client.auth(key.value)
     assert response.status_code == 200
@@ -41,7 +48,7 @@ def test_ingest_value(sim, client):
     }
 
 
-def test_configuration_value_has_an_older_id_and_all_access(sim, client):
+def test_configuration_value_has_an_older_id_and_all_access(sim: Simulator, client: Client) -> None:
     key = sim.add_key(key_type="configuration", permissions={"send_events": True, "manage_privateBoards": True})
     body = client.auth(key.value).json()
     assert body["type"] == "configuration"
@@ -55,7 +62,7 @@ def test_configuration_value_has_an_older_id_and_all_access(sim, client):
 
 
 @pytest.mark.parametrize("part", ["id", "secret", "other", "nothing"])
-def test_anything_but_the_usable_value_is_refused(sim, client, part):
+def test_anything_but_the_usable_value_is_refused(sim: Simulator, client: Client, part: str) -> None:
     ingest = sim.add_key()
     configuration = sim.add_key(key_type="configuration")
     values = {
@@ -71,7 +78,7 @@ def test_anything_but_the_usable_value_is_refused(sim, client, part):
         assert client.event(value).status_code == 401
 
 
-def test_disabled_then_enabled_again(sim, client):
+def test_disabled_then_enabled_again(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     assert (client.auth(key.value).status_code, client.event(key.value).status_code) == (200, 200)
     client.update_key(key.id, disabled=True)
@@ -80,7 +87,7 @@ def test_disabled_then_enabled_again(sim, client):
     assert (client.auth(key.value).status_code, client.event(key.value).status_code) == (200, 200)
 
 
-def test_time_to_live_ends_a_key(sim, client):
+def test_time_to_live_ends_a_key(sim: Simulator, client: Client) -> None:
     end = (sim.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     data = client.create_key(time_to_live=end).json()["data"]
     assert data["attributes"]["time_to_live"] == end
@@ -92,7 +99,7 @@ def test_time_to_live_ends_a_key(sim, client):
     assert client("GET", f"api-keys/{data['id']}").status_code == 200
 
 
-def test_propagation_delays_every_change_but_deletion(sim, client):
+def test_propagation_delays_every_change_but_deletion(sim: Simulator, client: Client) -> None:
     old = sim.add_key()
     sim.propagation = 60
     new = sim.key(client.create_key().json()["data"]["id"])

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 import libhoney
 import pytest
@@ -19,21 +21,24 @@ from honeycomb.exceptions import (
 )
 from honeycomb.models.api_keys import ApiKeyUpdateRequest, ConfigurationKey
 from honeycomb.models.environments import CreateEnvironmentRequest, UpdateEnvironmentRequest
+from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import Compression, OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from simulator import Simulator
+
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture(name="manager")
-def fixture_manager(sim):
+def fixture_manager(sim: Simulator) -> Iterator[HoneycombClient]:
     key_id, secret = sim.management
     with HoneycombClient(
         management_key=key_id, management_secret=secret, base_url=sim.url, sync=True, max_retries=0
@@ -44,12 +49,12 @@ def fixture_manager(sim):
 # honeycomb-api: management
 
 
-def key_update(key_id, attributes):
+def key_update(key_id: str, attributes: dict[str, Any]) -> ApiKeyUpdateRequest:
     data = {"id": key_id, "type": "api-keys", "attributes": attributes}
     return ApiKeyUpdateRequest.model_validate({"data": data})
 
 
-def test_life_of_an_ingest_key(sim, manager):
+def test_life_of_an_ingest_key(sim: Simulator, manager: HoneycombClient) -> None:
     place = sim.environments[1]["id"]
     request = IngestKey(key_type="ingest", name="from outside", permissions={"create_datasets": True})
     created = manager.api_keys.create(request, environment_id=place)
@@ -67,7 +72,7 @@ def test_life_of_an_ingest_key(sim, manager):
         manager.api_keys.get(created.id)
 
 
-def test_permissions_of_a_configuration_key(sim, manager):
+def test_permissions_of_a_configuration_key(sim: Simulator, manager: HoneycombClient) -> None:
     place = sim.environments[0]["id"]
     request = ConfigurationKey(key_type="configuration", name="c", permissions={"send_events": True})
     created = manager.api_keys.create(request, environment_id=place)
@@ -76,7 +81,7 @@ def test_permissions_of_a_configuration_key(sim, manager):
     assert sorted(name for name in after if after[name]) == ["run_queries", "send_events"]
 
 
-def test_lists_follow_all_pages(sim, manager):
+def test_lists_follow_all_pages(sim: Simulator, manager: HoneycombClient) -> None:
     sim.add_keys(230)
     sim.add_keys(7, key_type="configuration")
     assert len({key.id for key in manager.api_keys.list()}) == 237
@@ -85,7 +90,7 @@ def test_lists_follow_all_pages(sim, manager):
     assert sizes == ["100"] * 4
 
 
-def test_life_of_an_environment(sim, manager):
+def test_life_of_an_environment(sim: Simulator, manager: HoneycombClient) -> None:
     data = {"type": "environments", "attributes": {"name": "Made Outside", "color": "red"}}
     made = manager.environments.create(CreateEnvironmentRequest.model_validate({"data": data}))
     assert (made.slug, sim.environments[-1]["color"]) == ("made-outside", "red")
@@ -99,7 +104,7 @@ def test_life_of_an_environment(sim, manager):
     assert len(sim.environments) == 2
 
 
-def test_errors_are_understood(sim, manager):
+def test_errors_are_understood(sim: Simulator, manager: HoneycombClient) -> None:
     with (
         HoneycombClient(
             management_key=sim.management[0], management_secret="wrong", base_url=sim.url, sync=True, max_retries=0
@@ -117,7 +122,7 @@ def test_errors_are_understood(sim, manager):
 # Senders
 
 
-def test_libhoney(sim):
+def test_libhoney(sim: Simulator) -> None:
     good, bad = sim.add_key(), sim.add_key(disabled=True)
     seen = {}
     for key in (good, bad):
@@ -134,7 +139,7 @@ def test_libhoney(sim):
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip, Compression.Deflate])
-def test_opentelemetry_spans(sim, compression, caplog):
+def test_opentelemetry_spans(sim: Simulator, compression: Compression, caplog: pytest.LogCaptureFixture) -> None:
     key = sim.add_key()
     exporter = OTLPSpanExporter(
         endpoint=f"{sim.url}/v1/traces", headers={"x-honeycomb-team": key.value}, compression=compression, timeout=5
@@ -163,7 +168,7 @@ def test_opentelemetry_spans(sim, compression, caplog):
     assert "401" in caplog.text
 
 
-def test_opentelemetry_metrics(sim):
+def test_opentelemetry_metrics(sim: Simulator) -> None:
     key = sim.add_key()
     exporter = OTLPMetricExporter(endpoint=f"{sim.url}/v1/metrics", headers={"x-honeycomb-team": key.value})
     provider = MeterProvider([PeriodicExportingMetricReader(exporter, 60_000)], shutdown_on_exit=False)

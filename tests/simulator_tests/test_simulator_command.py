@@ -13,20 +13,26 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+
+from simulator import Simulator
+
+Start = Callable[..., tuple["subprocess.Popen[str]", Path]]
 
 TESTS = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(name="start")
-def fixture_start(tmp_path):
+def fixture_start(tmp_path: Path) -> Iterator[Start]:
     """Starts the command and waits until it is ready; ends what is left."""
     processes = []
 
-    def start(*arguments):
+    def start(*arguments: str) -> tuple[subprocess.Popen[str], Path]:
         ready = tmp_path / "ready.json"
         process = subprocess.Popen(
             [sys.executable, "-m", "simulator", "--ready-file", str(ready), *arguments],
@@ -50,7 +56,7 @@ def fixture_start(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_starts_prints_exports_and_ends_cleanly(start, number):
+def test_starts_prints_exports_and_ends_cleanly(start: Start, number: signal.Signals) -> None:
     process, ready = start("--rate-limit", "7", "--rate-window", "30")
     assert stat.S_IMODE(os.stat(ready).st_mode) == 0o600
     known = json.loads(ready.read_text())
@@ -67,7 +73,7 @@ def test_starts_prints_exports_and_ends_cleanly(start, number):
     assert not ready.exists()
 
 
-def test_port_in_use_is_said_in_one_line(start, sim):
+def test_port_in_use_is_said_in_one_line(start: Start, sim: Simulator) -> None:
     process, _ready = start("--port", str(sim.port))
     _output, errors = process.communicate(timeout=10)
     assert process.returncode == 1
@@ -75,18 +81,18 @@ def test_port_in_use_is_said_in_one_line(start, sim):
     assert errors.count("\n") == 1
 
 
-def test_controls_drive_a_simulator_in_another_process(start):
+def test_controls_drive_a_simulator_in_another_process(start: Start) -> None:
     _process, ready = start("--keys", "2")
     known = json.loads(ready.read_text())
     url = known["url"]
     exports = known["exports"]
     authorization = {"Authorization": f"Bearer {exports['HONEYCOMB_KEY_ID']}:{exports['HONEYCOMB_KEY_SECRET']}"}
 
-    def control(method, path, **body):
+    def control(method: str, path: str, **body: Any) -> Any:
         response = requests.request(method, f"{url}/_simulator/{path}", json=body or None, timeout=5)
         return response.json() if response.content else response.status_code
 
-    def status():
+    def status() -> int:
         return requests.get(url + "/2/auth", headers=authorization, timeout=5).status_code
 
     before = control("GET", "state")

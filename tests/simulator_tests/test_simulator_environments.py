@@ -6,10 +6,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+from simulator import Simulator
 
-def test_create_shows_protection_slug_and_color(sim, client):
+if TYPE_CHECKING:
+    from simulator_tests.conftest import Client
+
+
+def test_create_shows_protection_slug_and_color(sim: Simulator, client: Client) -> None:
     response = client.create_environment(name="EU West (2)", description="there", color="lightGold")
     assert response.status_code == 201
     data = response.json()["data"]
@@ -37,7 +44,9 @@ def test_create_shows_protection_slug_and_color(sim, client):
         ({"name": "n", "color": "pink"}, "color", "invalid"),
     ],
 )
-def test_bad_attributes_come_back_as_a_problem(sim, client, attributes, field, code):
+def test_bad_attributes_come_back_as_a_problem(
+    sim: Simulator, client: Client, attributes: dict[str, Any], field: str, code: str
+) -> None:
     response = client.create_environment(**attributes)
     assert response.status_code == 422
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -46,18 +55,18 @@ def test_bad_attributes_come_back_as_a_problem(sim, client, attributes, field, c
     assert len(sim.environments) == 2
 
 
-def test_longest_name_and_description_are_taken(client):
+def test_longest_name_and_description_are_taken(client: Client) -> None:
     assert client.create_environment(name="x" * 255, description="y" * 255).status_code == 201
 
 
 @pytest.mark.parametrize("name", ["Production", "production", "PRODUCTION!"])
-def test_name_clash(client, name):
+def test_name_clash(client: Client, name: str) -> None:
     response = client.create_environment(name=name)
     assert response.status_code == 409
     assert response.json()["type"].endswith("/conflict")
 
 
-def test_update(client, sim):
+def test_update(client: Client, sim: Simulator) -> None:
     place = sim.environments[0]["id"]
     response = client.update_environment(place, description="d", color="red", settings={"delete_protected": False})
     assert response.status_code == 200
@@ -70,7 +79,7 @@ def test_update(client, sim):
 
 
 @pytest.mark.parametrize("attribute", ["name", "slug"])
-def test_no_rename(sim, client, attribute):
+def test_no_rename(sim: Simulator, client: Client, attribute: str) -> None:
     place = sim.environments[0]["id"]
     response = client.update_environment(place, color="red", **{attribute: "other"})
     assert response.status_code == 422
@@ -78,7 +87,7 @@ def test_no_rename(sim, client, attribute):
     assert sim.environments[0]["color"] == "blue"
 
 
-def test_delete_needs_protection_off_and_takes_the_keys_along(sim, client):
+def test_delete_needs_protection_off_and_takes_the_keys_along(sim: Simulator, client: Client) -> None:
     place = sim.environments[0]["id"]
     gone = sim.add_key(environment=place)
     left = sim.add_key(environment="staging")
@@ -97,7 +106,7 @@ def test_delete_needs_protection_off_and_takes_the_keys_along(sim, client):
     assert client.create_environment(name="Production").status_code == 201
 
 
-def test_pages(sim, client):
+def test_pages(sim: Simulator, client: Client) -> None:
     for number in range(25):
         sim.add_environment(f"place {number}")
     first = client("GET", "environments").json()

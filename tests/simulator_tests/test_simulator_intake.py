@@ -9,8 +9,11 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -18,12 +21,19 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from simulator import Simulator
+
+if TYPE_CHECKING:
+    from simulator_tests.conftest import Client
+
+Post = Callable[..., requests.Response]
+
 PROTOBUF = "application/x-protobuf"
 
 
 @pytest.fixture(name="post")
-def fixture_post(client):
-    def post(path, value, body, **headers):
+def fixture_post(client: Client) -> Post:
+    def post(path: str, value: str | None, body: Any, **headers: Any) -> requests.Response:
         headers = {name.replace("_", "-"): text for name, text in headers.items()}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "X-Honeycomb-Team": value, "Authorization": None, **headers}
@@ -32,11 +42,11 @@ def fixture_post(client):
     return post
 
 
-def spans(count):
+def spans(count: int) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": f"s{n}"} for n in range(count)]}]}]}
 
 
-def test_batch_counts_each_event(sim, post):
+def test_batch_counts_each_event(sim: Simulator, post: Post) -> None:
     key = sim.add_key()
     response = post("/1/batch/tests", key.value, [{"data": {"a": 1}}, {"data": {}}, {"data": {"b": 2}}])
     assert response.status_code == 200
@@ -46,7 +56,7 @@ def test_batch_counts_each_event(sim, post):
 
 @pytest.mark.parametrize("path", ["/1/events/tests", "/1/batch/tests"])
 @pytest.mark.parametrize("body", [b"", b"{", b"7"])
-def test_unreadable_events(sim, post, path, body):
+def test_unreadable_events(sim: Simulator, post: Post, path: str, body: bytes) -> None:
     key = sim.add_key()
     response = post(path, key.value, body)
     assert response.status_code == 400
@@ -55,7 +65,7 @@ def test_unreadable_events(sim, post, path, body):
 
 
 @pytest.mark.parametrize("pack, name", [(gzip.compress, "gzip"), (zlib.compress, "deflate")])
-def test_packed_bodies(sim, post, pack, name):
+def test_packed_bodies(sim: Simulator, post: Post, pack: Callable[[bytes], bytes], name: str) -> None:
     key = sim.add_key()
     body = pack(json.dumps([{"data": {"a": 1}}] * 5).encode())
     assert post("/1/batch/tests", key.value, body, Content_Encoding=name).status_code == 200
@@ -64,7 +74,7 @@ def test_packed_bodies(sim, post, pack, name):
     assert post("/1/batch/tests", key.value, body, Content_Encoding="br").status_code == 400
 
 
-def test_refused_keys_are_counted_with_what_they_sent(sim, post, client):
+def test_refused_keys_are_counted_with_what_they_sent(sim: Simulator, post: Post, client: Client) -> None:
     disabled = sim.add_key(disabled=True)
     deleted = sim.add_key()
     client("DELETE", f"api-keys/{deleted.id}")
@@ -93,7 +103,7 @@ def test_refused_keys_are_counted_with_what_they_sent(sim, post, client):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_otlp_protobuf(sim, post, packed):
+def test_otlp_protobuf(sim: Simulator, post: Post, packed: bool) -> None:
     key = sim.add_key()
     traces = ExportTraceServiceRequest()
     for _unused in range(2):
@@ -122,17 +132,17 @@ def test_otlp_protobuf(sim, post, packed):
         assert sim.events[key.id] == {"accepted": expected, "refused": 0}
 
 
-def test_otlp_json(sim, post):
+def test_otlp_json(sim: Simulator, post: Post) -> None:
     key = sim.add_key()
     assert post("/v1/traces", key.value, spans(4)).json() == {}
     points = {"sum": {"dataPoints": [{"asInt": "1"}, {"asInt": "2"}]}}
     assert post("/v1/metrics", key.value, {"resourceMetrics": [{"scopeMetrics": [{"metrics": [points]}]}]}).ok
-    records = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}
+    records: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}]}]}]}
     assert post("/v1/logs", key.value, records).ok
     assert sim.events[key.id] == {"accepted": 7, "refused": 0}
 
 
-def test_otlp_refusals(sim, post):
+def test_otlp_refusals(sim: Simulator, post: Post) -> None:
     key = sim.add_key(disabled=True)
     response = post("/v1/traces", key.value, spans(4))
     assert (response.status_code, response.json()["code"]) == (401, 16)
@@ -146,7 +156,7 @@ def test_otlp_refusals(sim, post):
     assert post("/v1/traces", good.value, b"x", Content_Type="text/plain").status_code == 415
 
 
-def test_values_of_keys_are_not_kept_in_the_log(sim, post):
+def test_values_of_keys_are_not_kept_in_the_log(sim: Simulator, post: Post) -> None:
     key = sim.add_key()
     post("/1/events/tests", key.value, {"key": key.value})
     (entry,) = sim.requests

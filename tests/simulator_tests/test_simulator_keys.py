@@ -7,16 +7,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from simulator import Simulator
+
+if TYPE_CHECKING:
+    from simulator_tests.conftest import Client
 
 MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
-def error(response):
+def error(response: requests.Response) -> Any:
     """The only error of a JSON:API answer."""
     assert response.headers["Content-Type"] == "application/vnd.api+json"
     (only,) = response.json()["errors"]
@@ -24,7 +30,7 @@ def error(response):
     return only
 
 
-def test_ingest_key_is_created_with_its_secret_shown_once(sim, client):
+def test_ingest_key_is_created_with_its_secret_shown_once(sim: Simulator, client: Client) -> None:
     response = client.create_key(name="collector", permissions={"create_datasets": True})
     assert response.status_code == 201
     data = response.json()["data"]
@@ -57,7 +63,7 @@ def test_ingest_key_is_created_with_its_secret_shown_once(sim, client):
         assert "collector" in later.text or "other" in later.text
 
 
-def test_configuration_key_value_is_the_secret_alone(sim, client):
+def test_configuration_key_value_is_the_secret_alone(sim: Simulator, client: Client) -> None:
     data = client.create_key(key_type="configuration", permissions={"run_queries": True}).json()["data"]
     secret = data["attributes"]["secret"]
     assert data["id"].startswith("hcxlk_") and len(secret) == 22
@@ -66,12 +72,12 @@ def test_configuration_key_value_is_the_secret_alone(sim, client):
     assert len(permissions) == 13 and [name for name in permissions if permissions[name]] == ["run_queries"]
 
 
-def test_two_keys_may_have_one_name(sim, client):
+def test_two_keys_may_have_one_name(sim: Simulator, client: Client) -> None:
     assert [client.create_key(name="twin").status_code for _unused in range(2)] == [201, 201]
     assert len({key.id for key in sim.keys(name="twin")}) == 2
 
 
-def test_unknown_permissions_are_ignored_without_a_word(client):
+def test_unknown_permissions_are_ignored_without_a_word(client: Client) -> None:
     response = client.create_key(permissions={"create_dataset": True, "send_events": True})
     assert response.status_code == 201
     assert response.json()["data"]["attributes"]["permissions"] == {"create_datasets": False}
@@ -93,19 +99,21 @@ def test_unknown_permissions_are_ignored_without_a_word(client):
         ({"key_type": "configuration", "time_to_live": "2120-01-01T00:00:00Z"}, "time_to_live"),
     ],
 )
-def test_bad_attribute_of_a_new_key_is_pointed_at(sim, client, attributes, pointer):
+def test_bad_attribute_of_a_new_key_is_pointed_at(
+    sim: Simulator, client: Client, attributes: dict[str, Any], pointer: str
+) -> None:
     response = client.create_key(**attributes)
     assert response.status_code == 422
     assert error(response)["source"] == {"pointer": f"/data/attributes/{pointer}"}
     assert sim.keys() == []
 
 
-def test_longest_name_is_taken(client):
+def test_longest_name_is_taken(client: Client) -> None:
     assert client.create_key(name="é" * 100).status_code == 201
 
 
 @pytest.mark.parametrize("missing", ["name", "key_type"])
-def test_required_attributes(client, sim, missing):
+def test_required_attributes(client: Client, sim: Simulator, missing: str) -> None:
     attributes = {"name": "n", "key_type": "ingest"}
     del attributes[missing]
     place = {"environment": {"data": {"type": "environments", "id": sim.environments[0]["id"]}}}
@@ -115,7 +123,7 @@ def test_required_attributes(client, sim, missing):
     assert error(response)["source"]["pointer"] == f"/data/attributes/{missing}"
 
 
-def test_environment_is_required_and_must_exist(client):
+def test_environment_is_required_and_must_exist(client: Client) -> None:
     data = {"type": "api-keys", "attributes": {"name": "n", "key_type": "ingest"}}
     response = client.send("POST", "api-keys", data)
     assert (response.status_code, error(response)["source"]["pointer"]) == (422, "/data/relationships")
@@ -125,7 +133,7 @@ def test_environment_is_required_and_must_exist(client):
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "text/plain", None])
-def test_media_type_is_demanded(sim, client, media_type):
+def test_media_type_is_demanded(sim: Simulator, client: Client, media_type: str | None) -> None:
     key = sim.add_key(name="before")
     for method, path in (("POST", "api-keys"), ("PATCH", f"api-keys/{key.id}"), ("POST", "environments")):
         response = client(method, path, data=b"{}", headers={"Content-Type": media_type})
@@ -133,7 +141,7 @@ def test_media_type_is_demanded(sim, client, media_type):
         assert error(response)["code"] == "unsupported-media-type"
 
 
-def test_body_that_is_no_json_or_too_large(client):
+def test_body_that_is_no_json_or_too_large(client: Client) -> None:
     headers = {"Content-Type": "application/vnd.api+json"}
     assert client("POST", "api-keys", data=b"{", headers=headers).status_code == 400
     assert client("POST", "api-keys", data=b"[]", headers=headers).status_code == 400
@@ -143,7 +151,7 @@ def test_body_that_is_no_json_or_too_large(client):
     assert response.json()["type"].endswith("/payload-too-large")
 
 
-def test_update_renames_disables_and_moves_the_time(sim, client):
+def test_update_renames_disables_and_moves_the_time(sim: Simulator, client: Client) -> None:
     key = sim.add_key(name="old", permissions={"create_datasets": True})
     sim.advance(3600)
     response = client.update_key(key.id, name="new", disabled=True)
@@ -156,7 +164,7 @@ def test_update_renames_disables_and_moves_the_time(sim, client):
     assert timedelta(hours=1) <= after.updated - key.created < timedelta(hours=1, minutes=1)
 
 
-def test_omitted_permissions_of_a_configuration_key_keep_their_value(sim, client):
+def test_omitted_permissions_of_a_configuration_key_keep_their_value(sim: Simulator, client: Client) -> None:
     key = sim.add_key(key_type="configuration", permissions={"send_events": True, "run_queries": True})
     client.update_key(key.id, permissions={"send_events": False, "manage_slos": True})
     after = sim.key(key.id).permissions
@@ -167,7 +175,7 @@ def test_omitted_permissions_of_a_configuration_key_keep_their_value(sim, client
     "attribute, value",
     [("key_type", "ingest"), ("permissions", {"create_datasets": True}), ("time_to_live", "2120-01-01T00:00:00Z")],
 )
-def test_what_can_not_change_is_refused(sim, client, attribute, value):
+def test_what_can_not_change_is_refused(sim: Simulator, client: Client, attribute: str, value: object) -> None:
     key = sim.add_key(name="before")
     response = client.update_key(key.id, name="after", **{attribute: value})
     assert response.status_code == 422
@@ -175,7 +183,7 @@ def test_what_can_not_change_is_refused(sim, client, attribute, value):
     assert sim.key(key.id) == key
 
 
-def test_environment_of_a_key_can_not_change(sim, client):
+def test_environment_of_a_key_can_not_change(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     data = {"type": "api-keys", "id": key.id, "attributes": {}}
     data["relationships"] = {"environment": {"data": {"type": "environments", "id": sim.environments[1]["id"]}}}
@@ -185,7 +193,7 @@ def test_environment_of_a_key_can_not_change(sim, client):
 
 
 @pytest.mark.parametrize("change", [{"id": "hcxik_other"}, {"type": "keys"}, {"id": None}, {"attributes": None}])
-def test_update_must_name_its_object(sim, client, change):
+def test_update_must_name_its_object(sim: Simulator, client: Client, change: dict[str, Any]) -> None:
     key = sim.add_key()
     data = {"type": "api-keys", "id": key.id, "attributes": {"name": "n"}, **change}
     response = client.send("PATCH", f"api-keys/{key.id}", data)
@@ -193,7 +201,7 @@ def test_update_must_name_its_object(sim, client, change):
     assert error(response)["source"]["pointer"] == f"/data/{next(iter(change))}"
 
 
-def test_delete_is_final(sim, client):
+def test_delete_is_final(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     response = client("DELETE", f"api-keys/{key.id}")
     assert (response.status_code, response.content) == (204, b"")
@@ -205,7 +213,7 @@ def test_delete_is_final(sim, client):
     assert sim.key(key.id) is None and sim.keys() == []
 
 
-def test_pages(sim, client):
+def test_pages(sim: Simulator, client: Client) -> None:
     ids = [key.id for key in sim.add_keys(45)]
     first = client("GET", "api-keys").json()
     assert [item["id"] for item in first["data"]] == ids[:20]
@@ -219,12 +227,12 @@ def test_pages(sim, client):
     assert len(client("GET", "api-keys?page[size]=100").json()["data"]) == 44
 
 
-def test_last_page_that_is_just_full_has_no_next(sim, client):
+def test_last_page_that_is_just_full_has_no_next(sim: Simulator, client: Client) -> None:
     sim.add_keys(20)
     assert client("GET", "api-keys").json()["links"]["next"] is None
 
 
-def test_filter_by_type_holds_over_all_pages(sim, client):
+def test_filter_by_type_holds_over_all_pages(sim: Simulator, client: Client) -> None:
     sim.add_keys(5)
     wanted = [key.id for key in sim.add_keys(3, key_type="configuration")]
     sim.add_keys(5)
@@ -247,7 +255,7 @@ def test_filter_by_type_holds_over_all_pages(sim, client):
         ("filter[type]=", "filter[type]"),
     ],
 )
-def test_bad_query_is_named(client, query, parameter):
+def test_bad_query_is_named(client: Client, query: str, parameter: str) -> None:
     response = client("GET", f"api-keys?{query}")
     assert response.status_code == 422
     assert error(response)["source"] == {"parameter": parameter}
@@ -266,14 +274,14 @@ def test_bad_query_is_named(client, query, parameter):
         ("DELETE", "environments/x", "environments:write"),
     ],
 )
-def test_missing_scope_is_named(client_with, method, path, scope):
+def test_missing_scope_is_named(client_with: Callable[..., Client], method: str, path: str, scope: str) -> None:
     others = {"api-keys:read", "api-keys:write", "environments:read", "environments:write"} - {scope}
     response = client_with(*others)(method, path)
     assert response.status_code == 403
     assert scope in error(response)["detail"]
 
 
-def test_other_team_is_not_found(client):
+def test_other_team_is_not_found(client: Client) -> None:
     response = client("GET", "/2/teams/other/api-keys")
     assert response.status_code == 404
     assert error(response)["code"] == "not-found"
@@ -282,7 +290,7 @@ def test_other_team_is_not_found(client):
 @pytest.mark.parametrize(
     "header", [None, "Bearer", "Bearer a:b", "Basic {id}:{secret}", "Bearer {id}:wrong", "{id}:{secret}"]
 )
-def test_bad_management_key(sim, client, header):
+def test_bad_management_key(sim: Simulator, client: Client, header: str | None) -> None:
     key_id, secret = sim.management
     given = header and header.format(id=key_id, secret=secret)
     for path in ("/2/auth", "api-keys"):
@@ -292,13 +300,13 @@ def test_bad_management_key(sim, client, header):
         assert (wrong["code"], wrong["source"]) == ("unauthenticated/invalid-key", {"header": "Authorization"})
 
 
-def test_region_is_in_every_id():
+def test_region_is_in_every_id() -> None:
     simulator = Simulator(region="b")
     ids = [simulator.management[0], simulator.environments[0]["id"], simulator.add_key().id]
     assert [name[:6] for name in ids] == ["hcbmk_", "hcben_", "hcbik_"]
 
 
-def test_seeded_key_has_the_age_it_was_given(sim, client):
+def test_seeded_key_has_the_age_it_was_given(sim: Simulator, client: Client) -> None:
     born = datetime(2025, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     key = sim.add_key(created=born, environment="staging", disabled=True)
     attributes = client("GET", f"api-keys/{key.id}").json()["data"]["attributes"]
@@ -307,7 +315,7 @@ def test_seeded_key_has_the_age_it_was_given(sim, client):
     assert sim.keys(environment="production") == []
 
 
-def test_changes_by_hand(sim, client):
+def test_changes_by_hand(sim: Simulator, client: Client) -> None:
     key = sim.add_key(key_type="configuration", permissions={"send_events": True})
     sim.advance(60)
     sim.update_key(key.id, name="by hand", disabled=True, permissions={"run_queries": True})
@@ -321,7 +329,7 @@ def test_changes_by_hand(sim, client):
         sim.update_key(key.id, name="gone")
 
 
-def test_signals_may_be_left_out_of_updates(client_of):
+def test_signals_may_be_left_out_of_updates(client_of: type[Client]) -> None:
     with Simulator(signals_on_update=False) as simulator:
         key = simulator.add_key(key_type="configuration")
         response = client_of(simulator).update_key(key.id, permissions={"manage_signals": True, "send_events": True})

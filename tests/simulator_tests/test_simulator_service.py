@@ -10,8 +10,11 @@ import re
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -19,10 +22,14 @@ from werkzeug.serving import make_ssl_devcert
 
 from simulator import Simulator
 
+if TYPE_CHECKING:
+    from simulator_tests.conftest import Client
 
-def rate(response):
-    """`RateLimit` as numbers: limit, remaining, reset."""
+
+def rate(response: requests.Response) -> tuple[int, int, float]:
+    """``RateLimit`` as numbers: limit, remaining, reset."""
     found = re.fullmatch(r"limit=(\d+), remaining=(\d+), reset=([\d.]+)", response.headers["RateLimit"])
+    assert found
     return int(found[1]), int(found[2]), float(found[3])
 
 
@@ -30,16 +37,16 @@ def rate(response):
 
 
 @pytest.fixture(name="limited")
-def fixture_limited():
+def fixture_limited() -> Iterator[Simulator]:
     with Simulator(rate_limit=(3, 60)) as simulator:
         yield simulator
 
 
-def test_without_a_limit_there_are_no_headers(client):
+def test_without_a_limit_there_are_no_headers(client: Client) -> None:
     assert not [name for name in client("GET", "/2/auth").headers if "rate" in name.lower()]
 
 
-def test_limit_is_counted_for_each_operation_and_key(limited, client_of):
+def test_limit_is_counted_for_each_operation_and_key(limited: Simulator, client_of: type[Client]) -> None:
     client = client_of(limited)
     answers = [client("GET", "api-keys") for _unused in range(5)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
@@ -52,13 +59,13 @@ def test_limit_is_counted_for_each_operation_and_key(limited, client_of):
     assert client("GET", "api-keys").status_code == 200
 
 
-def test_refused_writes_are_not_carried_out(limited, client_of):
+def test_refused_writes_are_not_carried_out(limited: Simulator, client_of: type[Client]) -> None:
     client = client_of(limited)
     assert [client.create_key().status_code for _unused in range(4)] == [201, 201, 201, 429]
     assert len(limited.keys()) == 3
 
 
-def test_v1_auth_is_limited_in_its_own_shape(limited, client_of):
+def test_v1_auth_is_limited_in_its_own_shape(limited: Simulator, client_of: type[Client]) -> None:
     client = client_of(limited)
     key = limited.add_key()
     answers = [client.auth(key.value) for _unused in range(4)]
@@ -68,14 +75,14 @@ def test_v1_auth_is_limited_in_its_own_shape(limited, client_of):
 
 
 @pytest.mark.parametrize("form", ["http-date", "rfc3339", "seconds"])
-def test_retry_after_in_each_form_is_late_enough(form, client_of):
+def test_retry_after_in_each_form_is_late_enough(form: str, client_of: type[Client]) -> None:
     with Simulator(rate_limit=(1, 60), retry_after=form) as simulator:
         client = client_of(simulator)
         client("GET", "/2/auth")
         simulator.advance(20.5)
         text = client("GET", "/2/auth").headers["Retry-After"]
         if form == "seconds":
-            wait = int(text)
+            wait = float(text)
         elif form == "rfc3339":
             wait = (datetime.fromisoformat(text.replace("Z", "+00:00")) - simulator.now()).total_seconds()
         else:
@@ -86,7 +93,7 @@ def test_retry_after_in_each_form_is_late_enough(form, client_of):
 
 
 @pytest.mark.parametrize("form", ["rfc3339", "seconds"])
-def test_window_may_be_a_fraction(form, client_of):
+def test_window_may_be_a_fraction(form: str, client_of: type[Client]) -> None:
     with Simulator(rate_limit=(1, 0.3), retry_after=form) as simulator:
         client = client_of(simulator)
         client("GET", "/2/auth")
@@ -100,7 +107,7 @@ def test_window_may_be_a_fraction(form, client_of):
 # Clock
 
 
-def test_date_header_follows_the_clock(sim, client):
+def test_date_header_follows_the_clock(sim: Simulator, client: Client) -> None:
     sim.advance(90 * 86400)
     date = parsedate_to_datetime(client("GET", "/2/auth").headers["Date"])
     assert timedelta(days=89, hours=23) < date - datetime.now(timezone.utc) < timedelta(days=90, hours=1)
@@ -110,7 +117,7 @@ def test_date_header_follows_the_clock(sim, client):
 # The log of requests, connections
 
 
-def test_log_tells_what_was_asked(sim, client):
+def test_log_tells_what_was_asked(sim: Simulator, client: Client) -> None:
     client("GET", "api-keys?page[size]=5")
     client.create_key(name="logged")
     client("GET", "/2/nothing")
@@ -126,19 +133,19 @@ def test_log_tells_what_was_asked(sim, client):
     assert sim.requests == []
 
 
-def test_log_hides_what_calls_itself_a_secret(sim, client):
+def test_log_hides_what_calls_itself_a_secret(sim: Simulator, client: Client) -> None:
     client.create_key(secret="sesame", nested=[{"client_secret": "sesame"}])
     assert "sesame" not in repr(sim.requests)
     assert "(hidden)" in repr(sim.requests)
 
 
-def test_unknown_routes_and_methods(client):
+def test_unknown_routes_and_methods(client: Client) -> None:
     assert client("PUT", "api-keys").status_code == 405
     response = client("GET", "/3/auth")
     assert (response.status_code, response.json()) == (404, {"error": "not found"})
 
 
-def test_connections_are_kept_and_counted(sim, client, client_of):
+def test_connections_are_kept_and_counted(sim: Simulator, client: Client, client_of: type[Client]) -> None:
     for _unused in range(3):
         assert client("GET", "/2/auth").status_code == 200
         assert client.create_key().status_code == 201
@@ -152,7 +159,7 @@ def test_connections_are_kept_and_counted(sim, client, client_of):
     assert sim.connections == 3
 
 
-def test_chunked_bodies(sim, client):
+def test_chunked_bodies(sim: Simulator, client: Client) -> None:
     body = b'{"data": {"type": "environments", "attributes": {"name": "in pieces"}}}'
     headers = {"Content-Type": "application/vnd.api+json"}
     response = client("POST", "environments", data=iter([body[:10], body[10:]]), headers=headers)
@@ -161,7 +168,7 @@ def test_chunked_bodies(sim, client):
     assert sim.connections == 1
 
 
-def test_issued_secrets_are_all_there(sim, client):
+def test_issued_secrets_are_all_there(sim: Simulator, client: Client) -> None:
     data = client.create_key().json()["data"]
     gone = sim.add_key()
     client("DELETE", f"api-keys/{gone.id}")
@@ -178,9 +185,9 @@ def test_issued_secrets_are_all_there(sim, client):
 # Faults
 
 
-def statuses(client, count, method="GET", path="/2/auth"):
+def statuses(client: Client, count: int, method: str = "GET", path: str = "/2/auth") -> list[int | str]:
     """The status of each request, or the kind of failure."""
-    seen = []
+    seen: list[int | str] = []
     for _unused in range(count):
         try:
             seen.append(client(method, path).status_code)
@@ -189,20 +196,20 @@ def statuses(client, count, method="GET", path="/2/auth"):
     return seen
 
 
-def test_nth_request_fails_so_many_times(sim, client):
+def test_nth_request_fails_so_many_times(sim: Simulator, client: Client) -> None:
     fault = sim.fail("getV2Auth", effect="status", status=500, nth=2, times=2)
     assert statuses(client, 5) == [200, 500, 500, 200, 200]
     assert fault.hits == 2
 
 
-def test_fault_for_ever_until_cleared(sim, client):
+def test_fault_for_ever_until_cleared(sim: Simulator, client: Client) -> None:
     sim.fail(effect="status", times=None)
     assert statuses(client, 3) == [503, 503, 503]
     sim.clear_faults()
     assert statuses(client, 1) == [200]
 
 
-def test_fault_meets_only_its_operation_and_method(sim, client):
+def test_fault_meets_only_its_operation_and_method(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     sim.fail(["createApiKey", "getAuth"], effect="status", times=None)
     sim.fail(method="DELETE", effect="status", status=500, times=None)
@@ -213,7 +220,7 @@ def test_fault_meets_only_its_operation_and_method(sim, client):
     assert sim.key(key.id) is not None
 
 
-def test_intake_is_spared_unless_it_is_named(sim, client):
+def test_intake_is_spared_unless_it_is_named(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     sim.fail(effect="close", times=None)
     assert client.event(key.value).status_code == 200
@@ -237,7 +244,7 @@ def test_intake_is_spared_unless_it_is_named(sim, client):
     ],
 )
 @pytest.mark.parametrize("after", [False, True])
-def test_each_effect_before_and_after(sim, client, effect, seen, after):
+def test_each_effect_before_and_after(sim: Simulator, client: Client, effect: str, seen: Any, after: bool) -> None:
     sim.fail("createApiKey", effect=effect, after=after, delay=0.05)
     try:
         response = client.create_key()
@@ -265,7 +272,7 @@ def test_each_effect_before_and_after(sim, client, effect, seen, after):
         ("empty", None),
     ],
 )
-def test_shapes_of_an_error(sim, client, shape, media_type):
+def test_shapes_of_an_error(sim: Simulator, client: Client, shape: str, media_type: str | None) -> None:
     sim.fail(effect="status", status=502, shape=shape, retry_after=7)
     response = client("GET", "/2/auth")
     assert (response.status_code, response.headers.get("Content-Type")) == (502, media_type)
@@ -273,19 +280,19 @@ def test_shapes_of_an_error(sim, client, shape, media_type):
     assert bool(response.content) == (shape != "empty")
 
 
-def test_redirect_goes_where_it_is_told(sim, client):
+def test_redirect_goes_where_it_is_told(sim: Simulator, client: Client) -> None:
     sim.fail(effect="redirect", location="http://127.0.0.1:1/x")
     assert client("GET", "/2/auth").headers["Location"] == "http://127.0.0.1:1/x"
 
 
-def test_slow_is_the_normal_answer_later(sim, client):
+def test_slow_is_the_normal_answer_later(sim: Simulator, client: Client) -> None:
     sim.fail(effect="slow", delay=0.3)
     begin = time.monotonic()
     assert client("GET", "/2/auth").status_code == 200
     assert time.monotonic() - begin >= 0.3
 
 
-def test_latency(client, sim):
+def test_latency(client: Client, sim: Simulator) -> None:
     sim.latency = 0.2
     begin = time.monotonic()
     assert client("GET", "/2/auth").status_code == 200
@@ -295,7 +302,7 @@ def test_latency(client, sim):
     assert time.monotonic() - begin < 0.2
 
 
-def test_late_is_carried_out_after_the_client_has_gone(sim, client):
+def test_late_is_carried_out_after_the_client_has_gone(sim: Simulator, client: Client) -> None:
     sim.fail("createApiKey", effect="late", delay=0.3)
     with pytest.raises(requests.ConnectionError):
         client.create_key(name="late")
@@ -307,7 +314,7 @@ def test_late_is_carried_out_after_the_client_has_gone(sim, client):
     assert (sim.requests[0].status, sim.requests[0].outcome) == (None, 201)
 
 
-def test_down_spares_only_intake_until_it_is_up(sim, client):
+def test_down_spares_only_intake_until_it_is_up(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     sim.fail("getV2Auth", effect="down", nth=2)
     assert statuses(client, 3) == [200, "reset", "reset"]
@@ -322,12 +329,12 @@ def test_down_spares_only_intake_until_it_is_up(sim, client):
 @pytest.mark.parametrize(
     "wrong", [{"effect": "explode"}, {"effect": "status", "shape": "xml"}, {"operation": "getKey"}]
 )
-def test_mistaken_faults_are_refused(sim, wrong):
+def test_mistaken_faults_are_refused(sim: Simulator, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         sim.fail(**wrong)
 
 
-def test_hanging_requests_do_not_hold_up_the_end():
+def test_hanging_requests_do_not_hold_up_the_end() -> None:
     simulator = Simulator().start()
     simulator.fail(effect="hang", delay=60)
     thread = threading.Thread(target=lambda: statuses_of(simulator.url))
@@ -341,7 +348,7 @@ def test_hanging_requests_do_not_hold_up_the_end():
     assert time.monotonic() - begin < 3
 
 
-def statuses_of(url):
+def statuses_of(url: str) -> None:
     """One request, whose failure does not matter."""
     try:
         requests.get(url + "/2/auth", timeout=30)
@@ -349,7 +356,7 @@ def statuses_of(url):
         pass
 
 
-def test_stopped_service_is_gone_and_comes_back_as_it_was(sim, client):
+def test_stopped_service_is_gone_and_comes_back_as_it_was(sim: Simulator, client: Client) -> None:
     key = sim.add_key()
     assert client("GET", "/2/auth").status_code == 200
     sim.stop()
@@ -359,7 +366,7 @@ def test_stopped_service_is_gone_and_comes_back_as_it_was(sim, client):
     assert client("GET", f"api-keys/{key.id}").status_code == 200
 
 
-def test_https(tmp_path):
+def test_https(tmp_path: Path) -> None:
     certificate, private = make_ssl_devcert(str(tmp_path / "tls"), host="localhost")
     with Simulator(ssl_context=(certificate, private)) as simulator:
         assert simulator.url.startswith("https://127.0.0.1:")
@@ -375,10 +382,10 @@ def test_https(tmp_path):
 # Many clients, many keys, little time
 
 
-def test_parallel_clients_lose_nothing(sim, client_of):
+def test_parallel_clients_lose_nothing(sim: Simulator, client_of: type[Client]) -> None:
     ids = []
 
-    def work():
+    def work() -> None:
         client = client_of(sim)
         for _unused in range(15):
             ids.append(client.create_key().json()["data"]["id"])
@@ -393,10 +400,11 @@ def test_parallel_clients_lose_nothing(sim, client_of):
     assert [entry.number for entry in sim.requests] == list(range(1, 121))
 
 
-def test_ten_thousand_keys_list_in_linear_time(sim, client):
-    def list_all():
+def test_ten_thousand_keys_list_in_linear_time(sim: Simulator, client: Client) -> None:
+    def list_all() -> tuple[float, int, int]:
         begin = time.monotonic()
-        path, pages, ids = "api-keys?page[size]=100", [], set()
+        path, pages = "api-keys?page[size]=100", []
+        ids: set[str] = set()
         while path:
             page = client("GET", path).json()
             pages.append(page)
@@ -415,8 +423,8 @@ def test_ten_thousand_keys_list_in_linear_time(sim, client):
     assert large[0] < 40 * small[0] + 1
 
 
-def test_a_request_takes_little_time(client):
-    def one():
+def test_a_request_takes_little_time(client: Client) -> None:
+    def one() -> float:
         begin = time.perf_counter()
         client("GET", "/2/auth")
         return time.perf_counter() - begin
