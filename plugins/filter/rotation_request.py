@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The filter ``rotation_request``, which serves the role ``api_key_rotation``; documented in the file beside this one."""
+"""The filter ``rotation_request``, for the role ``api_key_rotation``; documented in the file beside this one."""
 
 from __future__ import annotations
 

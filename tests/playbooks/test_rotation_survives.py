@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ def finish(scene, point: str) -> None:
     assert [key.name for key in enabled] == [scene.name], f"{point}: {enabled} are enabled"
     assert scene.value() == enabled[0].value, f"{point}: the consumer does not have the new value"
     old = scene.sim.key(scene.old.id)
-    assert old is not None and old.disabled, f"{point}: the old key is {old}"
+    assert old is not None, f"{point}: the old key is gone"
+    assert old.disabled, f"{point}: the old key is {old}"
 
 
 def spread(points: int, most: int) -> list[int]:
@@ -86,11 +88,12 @@ def test_the_controller_is_killed_before_a_task(new_scene, record_property, full
 def test_of_two_runs_at_once_one_stops(new_scene, times):
     for number in range(times):
         scene = new_scene(f"twice-{number}")
-        results = []
-        threads = [
-            threading.Thread(target=lambda: results.append(scene.rotate(variables=ALWAYS, expect_rc=None)))  # pylint: disable=cell-var-from-loop
-            for _run in range(2)
-        ]
+        results: list[Any] = []
+
+        def run(scene: Any = scene, results: list[Any] = results) -> None:
+            results.append(scene.rotate(variables=ALWAYS, expect_rc=None))
+
+        threads = [threading.Thread(target=run) for _run in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -105,8 +105,8 @@ class Marks:
         if len(base) > self.longest_base():
             raise InputError(
                 f"name: {base!r} has {len(base)} characters; with the marks of a rotation a name may have "
-                f"{self.longest_base()}, since a key's name has at most {NAME_LENGTH}. Rename the key, or choose shorter "
-                "marks."
+                f"{self.longest_base()}, since a key's name has at most {NAME_LENGTH}. Rename the key, or choose "
+                "shorter marks."
             )
         if re.search(
             rf" \[({self.pending}|({self.retired}|{self.stale}|{self.restored}) \d{{8}}T\d{{6}}Z( off)?)\]$", base

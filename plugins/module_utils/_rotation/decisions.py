@@ -88,11 +88,6 @@ class Assessment:
         """Pending generations of runs that did not finish."""
         return self.of("pending")
 
-    @property
-    def resuming(self) -> bool:
-        """Its steps finish the promotion of an earlier run, which is this run's rotation of the key."""
-        return any(step.changes.get("name") == self.base for step in self.steps)
-
 
 def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy, marks: Marks) -> Assessment:
     """Decide what comes next for one logical key. Pure: the same input gives the same answer."""

@@ -214,18 +214,18 @@ def _after(before: t.Mapping[str, ApiKey], outcomes: t.Iterable[Outcome]) -> dic
 
 
 def _take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tuple[list[Case], list[ApiKey]]:
-    """Take the steps that are due, and those that become due by them."""
+    """Take the steps that are due, and those that become due by them.
+
+    Whether a new key is due stays as decided at first: finishing the promotion of an earlier run is a rotation too.
+    """
     jobs = [case.job for case in cases]
     for _round in range(_ROUNDS):
         steps = [step for case in cases for step in case.state.steps]
         if not steps:
             break
         listing = list(_after({str(key.id): key for key in listing}, _apply(run, steps)).values())
-        # A run that finished the promotion of an earlier one has done its rotation.
-        cases = [
-            Case(new.job, replace(new.state, due=new.state.due and not old.state.resuming))
-            for old, new in zip(cases, _assess(run, jobs, listing))
-        ]
+        fresh = _assess(run, jobs, listing)
+        cases = [Case(new.job, replace(new.state, due=old.state.due)) for old, new in zip(cases, fresh)]
     return list(cases), listing
 
 

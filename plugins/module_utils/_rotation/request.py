@@ -23,6 +23,8 @@ _FILES = ("store_tasks", "deploy_tasks", "verify_tasks")
 # What an entry of api_key_rotation_keys has for the role, and not for the module.
 _ROLE_ONLY = (*_FILES, "old_key")
 
+_NAMELESS = "Nothing says which key is meant. Set api_key_rotation_name, or api_key_rotation_keys for many."
+
 
 @dataclass(frozen=True)
 class Request:
@@ -75,16 +77,13 @@ def read_request(
     )
 
 
-_NAMELESS = "Nothing says which key is meant. Set api_key_rotation_name, or api_key_rotation_keys for many."
-
-
 def _path(playbook_dir: str, path: str | None) -> str:
     """A tasks file from the folder of the playbook; include_tasks would look among the role's own first."""
     return os.path.join(playbook_dir, os.path.expanduser(path)) if path else ""
 
 
 def _duration_problems(keys: t.Sequence[t.Mapping[str, t.Any]], defaults: t.Mapping[str, t.Any]) -> t.Iterator[str]:
-    """Durations that can't be read: the module would find most of them, but some of them only when a key is live."""
+    """Durations that can't be read. The module finds them too, but ``verify_time`` only when a key was created."""
     given = [(f"api_key_rotation_{name}", defaults.get(name)) for name in (*_DURATIONS, "verify_time")]
     given += [
         (f"api_key_rotation_keys[{index}].{name}", entry.get(name))
@@ -111,9 +110,9 @@ def _unreached(
     if not names:
         return []
     return [
-        f"{', '.join(names)}: nothing says how a new value reaches the application before the old key is disabled. Set "
-        "api_key_rotation_deploy_tasks. Or, where applications read a store themselves, set api_key_rotation_store_tasks "
-        "and an api_key_rotation_overlap that gives them time to read it again."
+        f"{', '.join(names)}: nothing says how a new value reaches the application before the old key is disabled. "
+        "Set api_key_rotation_deploy_tasks. Or, where applications read a store themselves, set "
+        "api_key_rotation_store_tasks and an api_key_rotation_overlap that gives them time to read it again."
     ]
 
 

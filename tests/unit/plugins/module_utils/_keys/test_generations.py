@@ -94,12 +94,14 @@ def test_a_generation_knows_how_its_name_was_read(name, disabled, mark):
     assert found.stale == (mark == "stale")
 
 
+@pytest.mark.parametrize("words", [None, {"pending": "next", "retired": "old", "restored": None, "stale": "dead"}])
 @pytest.mark.parametrize(
-    "base", ["checkout", "checkout [stale team]", "checkout [pending] 2", "checkout [restored team]"]
+    "base",
+    ["checkout", "checkout [stale team]", "checkout [dead 1]", "checkout [pending] 2", "checkout [restored team]"],
 )
-def test_every_name_that_is_written_is_read_again(base):
+def test_every_name_that_is_written_is_read_again(base, words):
     """Whatever the name without a mark looks like, and with words of the user's own."""
-    marks = Marks.from_options({"pending": "next", "retired": "old", "restored": None, "stale": "dead"})
+    marks = Marks.from_options(words)
     marks.check_base(base)
     current = marks.read(base, ApiKey("id", base, "ingest", "env", False))
     pending = marks.read(base, ApiKey("id", marks.pending_name(base), "ingest", "env", False))

@@ -141,3 +141,13 @@ def test_only_deletions_look_once_more():
     )
 
     assert {(step.action, step.guarded) for step in state.steps} == {("update", False), ("delete", True)}
+
+
+def test_nothing_is_disabled_while_a_rotation_is_unfinished():
+    """A host that could not be reached may still use the retired key; the run that finishes puts it away."""
+    keys = [("k2", "checkout", False), ("k1", "checkout [retired 20260130T000000Z]", False)]
+    state = state_of("checkout", *keys)
+    assert [step.why for step in state.steps] == ["its overlap is over"]
+
+    state = state_of("checkout", *keys, ("k3", "checkout [pending]", False))
+    assert (state.due, state.steps) == (True, ())

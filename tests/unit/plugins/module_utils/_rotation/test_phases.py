@@ -309,6 +309,40 @@ def test_a_run_killed_at_any_request_is_finished_by_the_next(after):
     assert points > 6
 
 
+def test_an_overlap_keeps_the_replaced_key_enabled_until_it_is_over():
+    service = Service()
+    run(service, force=True, overlap="24h")
+    assert sorted(service.enabled()) == ["hcxik_001", "hcxik_002"]
+
+    service.time += timedelta(hours=23)
+    run(service, overlap="24h")
+    assert "hcxik_001" in service.enabled()
+
+    service.time += timedelta(hours=1)
+    run(service, overlap="24h")
+    assert service.enabled() == ["hcxik_002"]
+
+
+def test_finishing_a_promotion_is_the_rotation_that_was_due():
+    """Even where it is forced, the run that finds a promotion half done does not create yet another key."""
+    service = Service()
+    staged = stage(service, force=True).staged
+    phases.activate(task(service), staged)
+    service.consumers = dict.fromkeys(CONSUMERS, staged[0].new_id)
+    # It reads two keys, renames the old one, and dies before it renames the new one.
+    service.requests, service.crash_at = 0, (4, False)
+    with pytest.raises(Crash):
+        phases.promote(task(service), staged, [])
+    service.crash_at = None
+
+    done = stage(service, force=True)
+
+    assert not done.staged
+    assert service.keys[staged[0].new_id].name == "checkout"
+    assert len(service.keys) == 2
+    service.check()
+
+
 def test_a_young_pending_key_stops_the_run():
     service = Service()
     stage(service, force=True)
