@@ -107,7 +107,7 @@ class Checks:
         return self.run(TOOLS / "ansible-lint", "--offline", "--profile", "production", "--strict")
 
     def docs(self) -> Counts:
-        options = ["--plugin-docs", "--validate-collection-refs=all"]
+        options = ["--plugin-docs", "--validate-collection-refs=all", "--check-extra-docs-refs"]
         return self.run(TOOLS / "antsibull-docs", "lint-collection-docs", *options, ".")
 
     def changelog(self) -> Counts:
