@@ -149,6 +149,29 @@ def test_options(documentation, name):
     assert given["supports_check_mode"] is (document["attributes"]["check_mode"]["support"] == "full")
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "missing"),
+    [
+        ("honeycomb_api_key", {"key_type": "ingest"}, "one of the following is required: id, name"),
+        ("honeycomb_environment", {"color": "gold"}, "one of the following is required: id, name"),
+        ("honeycomb_api_keys", {"api_keys": [], "purge": "disable"}, "following are missing: environment, key_type"),
+        ("honeycomb_api_keys", {"api_keys": [], "purge": "delete"}, "following are missing: environment, key_type"),
+        *(
+            ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: rotations")
+            for phase in ("status", "stage", "restore", "retire")
+        ),
+        *(
+            ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: staged")
+            for phase in ("activate", "promote")
+        ),
+    ],
+)
+def test_options_that_need_others(sim, call_module, name, arguments, missing):
+    """What documentation can say in words only."""
+    assert missing in call_module(name, arguments)["msg"]
+    assert not sim.requests
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_secrets_are_not_logged(name):
     def walk(spec):
