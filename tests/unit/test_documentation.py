@@ -521,3 +521,27 @@ def test_returned_values(sim, call_module, documentation, name):
     assert_noticed(lambda wrong: compare_with_returned(wrong, outcomes, name), wrong_returns(documented))
     shows_diffs = documentation[name]["doc"]["attributes"]["diff_mode"]["support"] == "full"
     assert any("diff" in result for _arguments, result in outcomes) is shows_diffs
+
+
+# Of modules that write: what to run twice
+TWICE = {
+    "honeycomb_api_key": {"name": "a", "key_type": "ingest", "environment": "production"},
+    "honeycomb_api_keys": {"key_type": "ingest", "environment": "production", "api_keys": [{"name": "a"}]},
+    "honeycomb_environment": {"name": "New", "color": "gold"},
+    "honeycomb_api_key_rotation": {
+        "phase": "stage",
+        "rotations": [{"name": "old", "key_type": "ingest", "environment": "production"}],
+        "force": True,
+        "lock_time": "0s",
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_idempotent(sim, call_module, documentation, name):
+    sim.add_key("old", "ingest", "production")
+    first, second = (call_module(name, TWICE.get(name, {})) for _time in range(2))
+    assert not first.get("failed")
+    assert not second.get("failed")
+    assert first["changed"] is (name in TWICE)
+    assert second["changed"] is (documentation[name]["doc"]["attributes"]["idempotent"]["support"] != "full")
