@@ -5,10 +5,13 @@
 """The documentation of every module is true: options, returned values, examples, action group.
 
 A new module is found by itself; it needs an entry in SCENARIOS, so that its results can be compared with RETURN.
+What compares a document with the truth is also given documents that are wrong in one point, and has to notice each.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import importlib
 import json
 import re
@@ -22,6 +25,8 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
+from tools.workspace import clean_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
 PREFIX = "community.honeycomb."
@@ -31,26 +36,47 @@ PYTHON_TYPES = {"str": str, "bool": bool, "int": int, "float": (int, float), "di
 
 
 @pytest.fixture(scope="session")
-def documentation(collections_path, tmp_path_factory):
+def documentation(collections_path, session_folder):
     """What ansible-doc makes of every module: fragments merged, {name: {"doc", "examples", "return"}}."""
-    home = tmp_path_factory.mktemp("home")
-    process = subprocess.run(
-        [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *(PREFIX + name for name in MODULES)],
-        env={
-            **importlib.import_module("tools.workspace").clean_environment(home),
-            "ANSIBLE_COLLECTIONS_PATH": str(collections_path),
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    documents = json.loads(process.stdout)
+    kept = session_folder / "documentation.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        # Several test processes may come here together; one of them asks.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(ask_ansible_doc(collections_path, session_folder))
+    documents = json.loads(kept.read_text())
     assert len(documents) == len(MODULES)
     return {name.removeprefix(PREFIX): document for name, document in documents.items()}
 
 
+def ask_ansible_doc(collections_path, home):
+    process = subprocess.run(
+        [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *(PREFIX + name for name in MODULES)],
+        env=clean_environment(home, ANSIBLE_COLLECTIONS_PATH=str(collections_path)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return process.stdout
+
+
 def texts(value):
     return " ".join(value) if isinstance(value, list) else value
+
+
+def assert_noticed(compare, wrong_documents):
+    """Comparing fails for each of some documents, given as pairs: what is wrong with it, and the document."""
+    unnoticed = []
+    count = 0
+    for what, document in wrong_documents:
+        count += 1
+        try:
+            compare(document)
+        except AssertionError:
+            continue
+        unnoticed.append(what)
+    assert count
+    assert not unnoticed, f"nobody would notice if this was documented: {unnoticed}"
 
 
 # Options
@@ -60,6 +86,7 @@ class Captured(Exception):
     pass
 
 
+@functools.cache
 def argument_spec(name):
     """The arguments with which a module makes its AnsibleModule."""
 
@@ -83,10 +110,32 @@ def compare_options(spec, options, where):
         assert list(option.get("choices") or []) == list(documented.get("choices") or []), place
         assert list(option.get("aliases") or []) == list(documented.get("aliases") or []), place
         variables = re.findall(r"E\((\w+)\)", texts(documented["description"]))
-        assert list(option["fallback"][1]) if "fallback" in option else variables == [], place
+        assert list(option["fallback"][1] if "fallback" in option else []) == variables, place
         assert bool(option.get("options")) == bool(documented.get("suboptions")), place
         if option.get("options"):
             compare_options(option["options"], documented["suboptions"], place)
+
+
+def wrong_options(options):
+    """Documents of options, each wrong in one point, as (what is wrong, document)."""
+    yield "an option too many", {**options, "invented": {"type": "str", "description": "x"}}
+    for name, option in options.items():
+        yield f"{name} is missing", {other: options[other] for other in options if other != name}
+        for attribute, wrong in (
+            ("type", "raw"),
+            ("elements", "raw"),
+            ("required", not option.get("required", False)),
+            ("default", "wrong"),
+            ("choices", [*(option.get("choices") or []), "wrong"]),
+            ("aliases", [*(option.get("aliases") or []), "wrong"]),
+            ("description", [texts(option["description"]), "E(WRONG)"]),
+            ("description", re.sub(r"E\(\w+\)", "", texts(option["description"]), count=1)),
+        ):
+            if texts(option.get(attribute)) != wrong:
+                yield f"{name}: {attribute}: {wrong}", {**options, name: {**option, attribute: wrong}}
+        if option.get("suboptions"):
+            for what, wrong in [("none", {}), *wrong_options(option["suboptions"])]:
+                yield f"{name}.{what}", {**options, name: {**option, "suboptions": wrong}}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -94,15 +143,41 @@ def test_options(documentation, name):
     given = argument_spec(name)
     document = documentation[name]["doc"]
     compare_options(given["argument_spec"], document["options"], name)
+    assert_noticed(
+        lambda wrong: compare_options(given["argument_spec"], wrong, name), wrong_options(document["options"])
+    )
     assert given["supports_check_mode"] is (document["attributes"]["check_mode"]["support"] == "full")
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "missing"),
+    [
+        ("honeycomb_api_key", {"key_type": "ingest"}, "one of the following is required: id, name"),
+        ("honeycomb_environment", {"color": "gold"}, "one of the following is required: id, name"),
+        ("honeycomb_api_keys", {"api_keys": [], "purge": "disable"}, "following are missing: environment, key_type"),
+        ("honeycomb_api_keys", {"api_keys": [], "purge": "delete"}, "following are missing: environment, key_type"),
+        *(
+            ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: rotations")
+            for phase in ("status", "stage", "restore", "retire")
+        ),
+        *(
+            ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: staged")
+            for phase in ("activate", "promote")
+        ),
+    ],
+)
+def test_options_that_need_others(sim, call_module, name, arguments, missing):
+    """What documentation can say in words only."""
+    assert missing in call_module(name, arguments)["msg"]
+    assert not sim.requests
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_secrets_are_not_logged(documentation, name):
+def test_secrets_are_not_logged(name):
     def walk(spec):
         for option, details in spec.items():
-            secret = re.search(r"(?i)secret|\bkey$|password|token", option) and details.get("type", "str") == "str"
-            if secret:
+            holds_text = "str" in (details.get("type", "str"), details.get("elements"))
+            if holds_text and re.search(r"(?i)secret|(^|_)keys?$|password|token", option):
                 assert details.get("no_log") is True, option
             walk(details.get("options") or {})
 
@@ -118,6 +193,7 @@ def test_what_ansible_doc_shows(documentation, name):
     assert not document["short_description"].endswith(".")
     for attribute in ("check_mode", "diff_mode", "idempotent", "action_group"):
         assert document["attributes"][attribute]["support"] in ("full", "partial", "N/A"), attribute
+    assert document["attributes"]["action_group"]["membership"] == ["community.honeycomb.honeycomb"]
     every = json.dumps(documentation[name])
     for reference in re.findall(r"(?:community\.honeycomb\.)(honeycomb_\w+)", every):
         assert reference in MODULES, reference
@@ -127,6 +203,70 @@ def test_action_group():
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["honeycomb"]) == MODULES
     assert runtime["requires_ansible"] == ">=2.16.0"
+
+
+# What several modules document. Fragments can hold options, but no returned values and no suboptions.
+
+# What one module has to add to the words of the others: what check mode can't know, and which of many it is about.
+SPECIAL = re.compile(r"\. C\(null\) for [^.]* check mode would create[^.]*(?=\.)|,? (?:about|for) the first item that failed")
+# Equal but for their wording, without a reason. Take a line out when the documents agree.
+NOT_YET_EQUAL = {
+    "a key: environment",
+    "an environment: slug",
+    "option marks: pending",
+    "option marks: restored",
+    "option marks: retired",
+    "option marks: stale",
+}
+
+
+def returned_things(documented):
+    """What RETURN says about things that other modules return too: (thing, what is said of each of its attributes)."""
+    for name, entry in documented.items():
+        contains = entry.get("contains") or {}
+        if name == "error":
+            yield "an error", {**contains, "error itself": entry}
+        elif {"key_type", "permissions"} <= set(contains):
+            yield "a key", contains
+        elif "delete_protected" in contains:
+            yield "an environment", contains
+        elif "slug" in contains:
+            yield f"{name} in short", contains
+        elif "secret" in contains:
+            yield "a created key", contains
+        yield from returned_things(contains)
+
+
+def repeated_options(options):
+    for name, option in options.items():
+        if name in ("permissions", "marks") and option.get("suboptions"):
+            yield f"option {name}", option["suboptions"]
+        yield from repeated_options(option.get("suboptions") or {})
+
+
+def wording(entry):
+    """A document without what may differ: samples, and the place that a reference to an option leads to."""
+    text = re.sub(r"[CO]\((?:[\w\[\]]+\.)*(\w+)\)", r"C(\1)", SPECIAL.sub("", texts(entry["description"])))
+    contents = {name: wording(part) for name, part in (entry.get("contains") or {}).items()}
+    return {**entry, "description": text, "contains": contents, "sample": None}
+
+
+def test_what_several_modules_document_is_the_same(documentation):
+    said = {}
+    for document in documentation.values():
+        for thing, attributes in [*returned_things(document["return"]), *repeated_options(document["doc"]["options"])]:
+            for attribute, entry in attributes.items():
+                said.setdefault(f"{thing}: {attribute}", []).append(wording(entry))
+    different = {what for what, entries in said.items() if any(entry != entries[0] for entry in entries)}
+    assert len([what for what, entries in said.items() if len(entries) > 1]) > 30
+    assert different - NOT_YET_EQUAL == set()
+
+
+def test_the_special_words_of_one_module():
+    """What is taken out before documents are compared is no more than that."""
+    text = "The key's id. C(null) for a key that check mode would create. It does not change."
+    assert SPECIAL.sub("", text) == "The key's id. It does not change."
+    assert SPECIAL.sub("", "What the service said, about the first item that failed.") == "What the service said."
 
 
 # Examples
@@ -196,6 +336,7 @@ def info_scenarios(sim, call):
     sim.add_key("b", "configuration", "staging", disabled=True)
     yield call()
     yield call(management_key_secret="wrong")
+    yield call(older_than="a while")
 
 
 def auth_scenarios(sim, call):
@@ -204,6 +345,7 @@ def auth_scenarios(sim, call):
     for key_type in ("ingest", "configuration"):
         yield call(key=sim.add_key(key_type=key_type).value)
     yield call(key="wrong")
+    yield call(management_key_secret="with:colon")
 
 
 def keys_scenarios(sim, call):
@@ -213,6 +355,7 @@ def keys_scenarios(sim, call):
     yield call(**top, api_keys=[{"name": "a"}], purge="disable")
     yield call(**top, api_keys=[{"name": "a"}], purge="delete", check=True)
     yield call(**top, api_keys=[], management_key_secret="wrong")
+    yield call(**top, api_keys=[{"id": sim.add_key().id, "name": "of another", "state": "absent"}])
     sim.fail("createApiKey", "status", status=422, nth=2)
     yield call(**top, api_keys=[{"name": "c"}, {"name": "d"}], concurrency=1)
 
@@ -224,11 +367,17 @@ def environment_scenarios(sim, call):
     yield call(name="New", state="absent")
     yield call(name="New", state="absent", unprotect=True, delete_keys=True, check=True)
     yield call(name="New", management_key_secret="wrong")
+    sim.fail("deleteEnvironment", status=403)
+    yield call(name="New", state="absent", unprotect=True, delete_keys=True)
+    yield call(name="New", management_key_secret="wrong", state="absent")
+    yield call(name="nowhere", state="absent")
+    yield call(state="absent", id="nowhere", name="New")
 
 
 def environment_info_scenarios(sim, call):
     yield call()
     yield call(management_key_secret="wrong")
+    yield call(management_key_secret="with:colon")
 
 
 def rotation_scenarios(sim, call):
@@ -249,6 +398,7 @@ def rotation_scenarios(sim, call):
     yield call(phase="status", rotations=one)
     yield call(phase="retire", rotations=one)
     yield call(phase="status", rotations=one, management_key_secret="wrong")
+    yield call(phase="stage", rotations=one, max_age="a while")
 
 
 SCENARIOS = {
@@ -262,57 +412,136 @@ SCENARIOS = {
 }
 
 
+def compare_value(value, entry, place):
+    assert isinstance(value, PYTHON_TYPES[entry["type"]]), f"{place} is a {type(value).__name__}, not {entry['type']}"
+    assert not (entry["type"] == "int" and isinstance(value, bool)), place
+    assert ("elements" in entry) == (entry["type"] == "list"), place
+    for part in value if isinstance(value, list) else []:
+        assert isinstance(part, PYTHON_TYPES[entry["elements"]]), place
+
+
 def compare_results(values, documented, where, seen):
     """Everything that was returned is documented, with its type; note in ``seen`` what was."""
     for name, value in values.items():
         place = f"{where}.{name}"
         assert name in documented, f"{place} is returned, but not documented"
-        seen.add(place)
         entry = documented[name]
         if value is None:
             continue
-        assert isinstance(value, PYTHON_TYPES[entry["type"]]), (
-            f"{place} is a {type(value).__name__}, not {entry['type']}"
-        )
-        assert not (entry["type"] == "int" and isinstance(value, bool)), place
+        # An empty list tells nothing about its elements.
+        if value != []:
+            seen.add(place)
+        compare_value(value, entry, place)
         for part in value if isinstance(value, list) else [value]:
-            if "elements" in entry:
-                assert isinstance(part, PYTHON_TYPES[entry["elements"]]), place
             if isinstance(part, dict) and entry.get("contains"):
                 compare_results(part, entry["contains"], place, seen)
 
 
-def every_place(documented, where):
+def every_entry(documented, where):
     for name, entry in documented.items():
-        yield f"{where}.{name}"
-        yield from every_place(entry.get("contains") or {}, f"{where}.{name}")
+        yield f"{where}.{name}", entry
+        yield from every_entry(entry.get("contains") or {}, f"{where}.{name}")
+
+
+def has_to_be_returned(said, arguments, failed):
+    """What the documentation says about a value: True (it is returned), False (it is not), None (it depends)."""
+    phases = re.findall(r"V\((\w+)\)", said)
+    if phases and (arguments["phase"] in phases) is ("all phases but" in said):
+        return False
+    for without, option, value in re.findall(r"\bwith(out)? O\((\w+)(?:=(\w+))?\)", said):
+        given = arguments.get(option) == value if value else option in arguments
+        if given is bool(without):
+            return False
+    if not said.startswith(("success", "always", "with ")):
+        return False if said.startswith("on failure") and not failed else None
+    if not failed or said.startswith("always"):
+        return True
+    return None if re.search("on failure|also|even", said) else False
+
+
+def compare_with_returned(documented, outcomes, where):
+    """RETURN against what was returned: pairs of arguments and a result, successes and failures."""
+    seen = set()
+    unclear = {}
+    for arguments, result in outcomes:
+        own = {key: value for key, value in result.items() if key not in COMMON}
+        compare_results(own, documented, where, seen)
+        for key, entry in documented.items():
+            said = entry["returned"]
+            expected = has_to_be_returned(said, arguments, bool(result.get("failed")))
+            if expected is None:
+                unclear.setdefault(key, set()).add(key in own)
+            else:
+                assert (key in own) is expected, f"{key} is {'' if key in own else 'not '}returned, against: {said}"
+    for key, found in unclear.items():
+        assert found == {True, False}, f"not seen with and without {key}: {documented[key]['returned']}"
+    entries = dict(every_entry(documented, where))
+    unseen = sorted(set(entries) - seen)
+    assert not unseen, f"documented, but never returned with a value: {unseen}"
+    for place, entry in entries.items():
+        if "sample" in entry:
+            compare_value(entry["sample"], entry, f"the sample of {place}")
+
+
+def wrong_returns(documented, top=True):
+    """Documents of returned values, each wrong in one point, as (what is wrong, document)."""
+    yield "a value too many", {**documented, "invented": {"type": "str", "returned": "success"}}
+    for name, entry in documented.items():
+        yield f"{name} is missing", {other: documented[other] for other in documented if other != name}
+        changes = [("type", "str" if entry["type"] != "str" else "int"), ("sample", object())]
+        if "elements" in entry:
+            changes.append(("elements", "str" if entry["elements"] != "str" else "int"))
+        if top:
+            changes += [
+                ("returned", said) for said in ("success", "on failure") if not entry["returned"].startswith(said)
+            ]
+        for attribute, wrong in changes:
+            yield f"{name}: {attribute}: {wrong}", {**documented, name: {**entry, attribute: wrong}}
+        for what, wrong in wrong_returns(entry["contains"], top=False) if "contains" in entry else []:
+            yield f"{name}.{what}", {**documented, name: {**entry, "contains": wrong}}
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_returned_values(sim, call_module, documentation, name):
-    documented = documentation[name]["return"]
-    seen = set()
-    outcomes = set()
+    outcomes = []
 
     def call(check=False, **arguments):
         before = sum(request.method != "GET" for request in sim.requests)
         result = call_module(name, arguments, check=check)
         if check:
             assert sum(request.method != "GET" for request in sim.requests) == before, "check mode writes"
+        outcomes.append((arguments, result))
         return result
 
-    for result in SCENARIOS[name](sim, call):
-        outcome = "failed" if result.get("failed") else "succeeded"
-        outcomes.add(outcome)
-        own = {key: value for key, value in result.items() if key not in COMMON}
-        compare_results(own, documented, name, seen)
-        for key, entry in documented.items():
-            said = entry["returned"]
-            if outcome == "succeeded" and re.match("(success|always)($|, and on failure)", said):
-                assert key in own, f"{key} is documented, but not returned"
-            if outcome == "failed" and said.startswith("success") and "failure" not in said:
-                assert key not in own, f"{key} is returned by a failure"
-            if outcome == "succeeded" and said.startswith("on failure"):
-                assert key not in own, f"{key} is returned by a success"
-    assert outcomes == {"failed", "succeeded"}
-    assert not set(every_place(documented, name)) - seen, "documented, but never returned"
+    for _result in SCENARIOS[name](sim, call):
+        pass
+    assert {bool(result.get("failed")) for _arguments, result in outcomes} == {True, False}
+    documented = documentation[name]["return"]
+    compare_with_returned(documented, outcomes, name)
+    assert_noticed(lambda wrong: compare_with_returned(wrong, outcomes, name), wrong_returns(documented))
+    shows_diffs = documentation[name]["doc"]["attributes"]["diff_mode"]["support"] == "full"
+    assert any("diff" in result for _arguments, result in outcomes) is shows_diffs
+
+
+# Of modules that write: what to run twice
+TWICE = {
+    "honeycomb_api_key": {"name": "a", "key_type": "ingest", "environment": "production"},
+    "honeycomb_api_keys": {"key_type": "ingest", "environment": "production", "api_keys": [{"name": "a"}]},
+    "honeycomb_environment": {"name": "New", "color": "gold"},
+    "honeycomb_api_key_rotation": {
+        "phase": "stage",
+        "rotations": [{"name": "old", "key_type": "ingest", "environment": "production"}],
+        "force": True,
+        "lock_time": "0s",
+    },
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_idempotent(sim, call_module, documentation, name):
+    sim.add_key("old", "ingest", "production")
+    first, second = (call_module(name, TWICE.get(name, {})) for _time in range(2))
+    assert not first.get("failed")
+    assert not second.get("failed")
+    assert first["changed"] is (name in TWICE)
+    assert second["changed"] is (documentation[name]["doc"]["attributes"]["idempotent"]["support"] != "full")
