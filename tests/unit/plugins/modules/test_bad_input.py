@@ -123,6 +123,11 @@ def test_bad_input(sim, call_module, leaks, check):
             ["api_url", "user or a password"],
         ),
         "no address": (INFO, {"api_url": "api.honeycomb.io"}, ["api_url", "https://api.honeycomb.io"]),
+        "path in address": (
+            INFO,
+            {"api_url": f"{sim.url}/2/teams/other"},
+            ["api_url", "includes a path of the API", f"Leave it off: {sim.url}."],
+        ),
         "no timeout": (INFO, {"timeout": 0}, ["timeout"]),
         "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "Strip it"]),
     }
@@ -149,7 +154,7 @@ def ask(target, **options):
 
 
 DAYS = [
-    ("html", {}, ["text/html where JSON was due", "api_url"]),
+    ("html", {}, ["text/html instead of JSON", "api_url"]),
     ("garbage", {}, ["not complete JSON"]),
     ("truncate", {}, ["complete"]),
     ("reset", {}, ["connection broke"]),
