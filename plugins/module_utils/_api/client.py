@@ -4,7 +4,7 @@
 
 """The service's operations: one method for each, plain data in and out, typed errors.
 
-Source of the facts: Honeycomb's v2 Key Management API, U(https://api-docs.honeycomb.io/api).
+Source of the facts: Honeycomb's v2 Key Management API, https://api-docs.honeycomb.io/api.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import threading
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 from .._errors import AnswerLost, ApiError, Conflict, Forbidden, HoneycombError, InputError, NotFound, Unauthorized
@@ -38,25 +39,35 @@ _ERRORS: dict[int, type[ApiError]] = {401: Unauthorized, 403: Forbidden, 404: No
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the service. Rate limits are counted by ``name``; ``scope`` is what the management key needs."""
+    """One operation of the service.
+
+    ``name`` is Honeycomb's own: rate limits are counted by it. ``verb`` and ``objects`` say in words what it does, and
+    ``scope`` is what the management key needs.
+    """
 
     name: str
     method: str
+    verb: str
+    objects: str
     scope: str | None = None
 
+    @property
+    def doing(self) -> str:
+        return f"{self.verb} {self.objects}"
 
-_GET_AUTH = Operation("getV2Auth", "GET")
-_CHECK_VALUE = Operation("getAuth", "GET")
-_LIST_KEYS = Operation("listApiKeys", "GET", "api-keys:read")
-_GET_KEY = Operation("getApiKey", "GET", "api-keys:read")
-_CREATE_KEY = Operation("createApiKey", "POST", "api-keys:write")
-_UPDATE_KEY = Operation("updateApiKey", "PATCH", "api-keys:write")
-_DELETE_KEY = Operation("deleteApiKey", "DELETE", "api-keys:write")
-_LIST_ENVIRONMENTS = Operation("listEnvironments", "GET", "environments:read")
-_GET_ENVIRONMENT = Operation("getEnvironment", "GET", "environments:read")
-_CREATE_ENVIRONMENT = Operation("createEnvironment", "POST", "environments:write")
-_UPDATE_ENVIRONMENT = Operation("updateEnvironment", "PATCH", "environments:write")
-_DELETE_ENVIRONMENT = Operation("deleteEnvironment", "DELETE", "environments:write")
+
+_GET_AUTH = Operation("getV2Auth", "GET", "looking up", "the management key (GET /2/auth)")
+_CHECK_VALUE = Operation("getAuth", "GET", "checking", "a key's value (GET /1/auth)")
+_LIST_KEYS = Operation("listApiKeys", "GET", "listing", "keys", "api-keys:read")
+_GET_KEY = Operation("getApiKey", "GET", "reading", "a key", "api-keys:read")
+_CREATE_KEY = Operation("createApiKey", "POST", "creating", "keys", "api-keys:write")
+_UPDATE_KEY = Operation("updateApiKey", "PATCH", "changing", "keys", "api-keys:write")
+_DELETE_KEY = Operation("deleteApiKey", "DELETE", "deleting", "keys", "api-keys:write")
+_LIST_ENVIRONMENTS = Operation("listEnvironments", "GET", "listing", "environments", "environments:read")
+_GET_ENVIRONMENT = Operation("getEnvironment", "GET", "reading", "an environment", "environments:read")
+_CREATE_ENVIRONMENT = Operation("createEnvironment", "POST", "creating", "environments", "environments:write")
+_UPDATE_ENVIRONMENT = Operation("updateEnvironment", "PATCH", "changing", "environments", "environments:write")
+_DELETE_ENVIRONMENT = Operation("deleteEnvironment", "DELETE", "deleting", "environments", "environments:write")
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Client:
         self.transport = transport
         self._secret = key_secret
         # An id and a secret are easily swapped: only what looks like an id is shown.
-        self._named = key_id if re.fullmatch(r"hc.mk_\w+", key_id) else "(what was given does not look like an id)"
+        self._named = key_id if re.fullmatch(r"hc.mk_\w+", key_id) else "(the given value does not look like an id)"
         self._auth = bearer(key_id, key_secret)
         self._team = team
         self._management_key: ManagementKey | None = None
@@ -140,7 +151,7 @@ class Client:
         return self._shaped(_GET_KEY, lambda: read_key(answer.data["data"]))
 
     def create_key(self, key: ApiKey) -> CreatedKey:
-        """Create this key. Sent once: see C(_create.py) for what to do when the answer is lost.
+        """Create this key. Sent once: see ``_keys/create.py`` for what to do when the answer is lost.
 
         :raises AnswerLost: It may have been created.
         """
@@ -164,10 +175,10 @@ class Client:
         try:
             return read_created_key(answer.data["data"])
         except (UnexpectedShape, TypeError, KeyError):
-            raise AnswerLost(f"Creating {what}: the answer does not hold the new key.") from None
+            raise AnswerLost(f"Creating {what}: the answer does not contain the new key.") from None
 
     def update_key(self, key_id: str, changes: dict[str, t.Any]) -> ApiKey:
-        """Change C(name), C(disabled) or (configuration keys) C(permissions); what is not named keeps its value."""
+        """Change ``name``, ``disabled`` or (configuration keys) ``permissions``; what is omitted keeps its value."""
         body = {"data": {"id": key_id, "type": "api-keys", "attributes": changes}}
         answer = self._call(_UPDATE_KEY, self._path("api-keys", key_id), f"key {key_id}", body=body)
         return self._shaped(_UPDATE_KEY, lambda: read_key(answer.data["data"]))
@@ -192,7 +203,7 @@ class Client:
         return self._shaped(_GET_ENVIRONMENT, lambda: read_environment(answer.data["data"]))
 
     def create_environment(self, attributes: dict[str, t.Any]) -> Environment:
-        """Create an environment from C(name), and optionally C(description) and C(color). Sent once.
+        """Create an environment from ``name``, and optionally ``description`` and ``color``. Sent once.
 
         :raises Conflict: The name is taken.
         :raises AnswerLost: It may have been created.
@@ -203,10 +214,10 @@ class Client:
         try:
             return read_environment(answer.data["data"])
         except (UnexpectedShape, TypeError, KeyError):
-            raise AnswerLost(f"Creating {what}: the answer does not hold it.") from None
+            raise AnswerLost(f"Creating {what}: the answer does not contain it.") from None
 
     def update_environment(self, environment_id: str, changes: dict[str, t.Any]) -> Environment:
-        """Change C(description), C(color) or C(settings)."""
+        """Change ``description``, ``color`` or ``settings``."""
         body = {"data": {"id": environment_id, "type": "environments", "attributes": changes}}
         path = self._path("environments", environment_id)
         answer = self._call(_UPDATE_ENVIRONMENT, path, f"environment {environment_id}", body=body)
@@ -241,6 +252,7 @@ class Client:
                 operation.method,
                 path,
                 auth=self._auth,
+                doing=operation.doing,
                 params=params,
                 body=body,
                 repeatable=operation.method != "POST",
@@ -263,7 +275,7 @@ class Client:
             if own.casefold() != self._team.casefold():
                 raise InputError(
                     f"team: {self._team!r} is not the team of the management key {self._named}, which is {own!r}. "
-                    "Correct it (or HONEYCOMB_TEAM), or leave it out."
+                    "Correct it (or HONEYCOMB_TEAM), or omit it."
                 )
 
     def _delete(self, operation: Operation, path: str, what: str) -> bool:
@@ -292,19 +304,19 @@ class Client:
             if cursor:
                 page_params["page[after]"] = cursor
             data = self._call(operation, path, what, params=page_params).data
-            page = self._shaped(operation, lambda: [read(entry) for entry in data["data"]])  # pylint: disable=cell-var-from-loop
+            page = self._shaped(operation, partial(_read_page, data, read))
             before = len(found)
             found.update((entry.id, entry) for entry in page)
             barren = 0 if len(found) > before else barren + 1
-            cursor = self._shaped(operation, lambda: _next_cursor(data))  # pylint: disable=cell-var-from-loop
+            cursor = self._shaped(operation, partial(_next_cursor, data))
             if not cursor:
                 return list(found.values())
             if cursor in seen or barren >= _MOST_BARREN_PAGES:
                 break
             seen.add(cursor)
         raise HoneycombError(
-            f"The list of {what} does not end: {operation.name} at {self.transport.api_url} names a next page again and "
-            "again. Nothing was decided on a part of it; check api_url, or run it again later."
+            f"The list of {what} does not end: {self.transport.api_url} always gives a next page. Nothing was changed "
+            "based on an incomplete list. Check api_url and proxies, or run it again later."
         )
 
     def _shaped(self, operation: Operation, read: t.Callable[[], t.Any]) -> t.Any:
@@ -313,8 +325,9 @@ class Client:
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             missing = f" ({exc} is missing)" if isinstance(exc, UnexpectedShape) else ""
             raise HoneycombError(
-                f"{operation.name}: the answer of {self.transport.api_url} is not what the service documents{missing}. "
-                "Check that api_url is Honeycomb's, and that nothing in between changes answers."
+                f"{operation.verb.capitalize()} {operation.objects} failed: the answer from {self.transport.api_url} "
+                f"is not in the form that Honeycomb documents{missing}. "
+                "Check that api_url is Honeycomb's, and that no proxy changes answers."
             ) from None
 
     def _clean(self, text: str) -> str:
@@ -332,27 +345,33 @@ class Client:
         return error
 
     def _advised(self, operation: Operation, what: str, status: int, said: str, told: dict[str, str]) -> ApiError:
-        message = f"{operation.name} failed for {what}: {said.rstrip('.') or 'no reason given'} (status {status})."
+        message = (
+            f"{operation.verb.capitalize()} {what} failed: {said.rstrip('.') or 'no reason given'} (status {status})."
+        )
         if status >= 500:
-            advice = f"The service, or something before it, has trouble; run it again later. Asked was {self.transport.api_url}."
+            advice = f"Honeycomb, or a proxy in between, is failing; try again later (URL: {self.transport.api_url})."
         elif not told:
-            advice = f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: check api_url and proxies."
+            advice = (
+                f"Something other than Honeycomb's API seems to answer at {self.transport.api_url}: "
+                "check api_url and proxies."
+            )
         elif status == 401:
             advice = (
                 f"Honeycomb refuses the management key {self._named}. Check management_key_id (HONEYCOMB_KEY_ID) and "
-                "management_key_secret (HONEYCOMB_KEY_SECRET), and that api_url is the region of this key."
+                "management_key_secret (HONEYCOMB_KEY_SECRET), and that api_url belongs to the region of this key."
             )
         elif status == 403 and operation.scope:
             advice = (
                 f"The management key {self._named} needs the scope {operation.scope}. Scopes can't be changed: "
-                "a team owner makes a new management key with it."
+                "ask a team owner for a new management key that has it."
             )
         elif status == 404:
-            advice = f"Check the id, and that team {self._team or 'of this management key'} is the right one."
+            team = f"team {self._team}" if self._team else "the team of this management key"
+            advice = f"Check the id, and that {team} is the right one."
         elif status == 409:
-            advice = "Look at what is there already."
+            advice = "Check its current state in Honeycomb."
         elif status == 422 or status == 400:
-            advice = "Correct what it names."
+            advice = "Correct what the message points to."
         else:
             advice = ""
         # Only the service itself can say that something is not there, or not allowed.
@@ -369,7 +388,9 @@ def check_value(transport: Transport, value: str, *, fresh: bool = False) -> Val
     def clean(text: str) -> str:
         return text.replace(value, "********") if value else text
 
-    answer = transport.request(_CHECK_VALUE.name, "GET", "/1/auth", auth=team_key(value), fresh=fresh)
+    answer = transport.request(
+        _CHECK_VALUE.name, "GET", "/1/auth", auth=team_key(value), doing=_CHECK_VALUE.doing, fresh=fresh
+    )
     told = {name: clean(text) for name, text in read_error(answer.data).items()}
     if answer.status == 401 and (told or answer.media_type.endswith("json")):
         return None
@@ -377,7 +398,8 @@ def check_value(transport: Transport, value: str, *, fresh: bool = False) -> Val
     if not answer.ok or not isinstance(data, dict) or "type" not in data:
         said = ": ".join(text for text in (told.get("title"), told.get("detail")) if text) or _not_json(answer)
         raise ApiError(
-            f"Checking a key's value failed: {said} (status {answer.status}). Check api_url ({transport.api_url}), or try later.",
+            f"Checking a key's value failed: {said} (status {answer.status}). "
+            f"Check api_url ({transport.api_url}), or try again later.",
             status=answer.status,
             **told,
         )
@@ -393,7 +415,7 @@ def check_value(transport: Transport, value: str, *, fresh: bool = False) -> Val
 
 
 def read_error(data: t.Any) -> dict[str, str]:
-    """Read any of the three error shapes into C(code), C(title), C(detail) and C(pointer), as far as each is there."""
+    """Read any of the three error shapes into ``code``, ``title``, ``detail`` and ``pointer``, where it has them."""
     if not isinstance(data, dict):
         return {}
     told: dict[str, t.Any] = {}
@@ -424,10 +446,14 @@ def read_error(data: t.Any) -> dict[str, str]:
 def _not_json(answer: Answer) -> str:
     """What came instead of the service's JSON."""
     if 300 <= answer.status < 400:
-        return "a redirect, which is not followed with credentials"
+        return "the answer is a redirect, which is not followed, since that would send the credentials elsewhere"
     if answer.media_type.endswith("json"):
-        return "an empty or unreadable answer"
-    return f"{answer.media_type or 'no content'} where JSON was due"
+        return "the answer is empty or unreadable"
+    return f"the answer is {answer.media_type or 'empty'} instead of JSON"
+
+
+def _read_page(data: dict[str, t.Any], read: t.Callable[[t.Any], t.Any]) -> list[t.Any]:
+    return [read(entry) for entry in data["data"]]
 
 
 def _next_cursor(data: dict[str, t.Any]) -> str | None:

@@ -4,9 +4,9 @@
 
 """How long to wait, and why: the service's rate limits and the time one task may spend waiting.
 
-The service counts requests for each operation in windows (``RateLimit: limit=100, remaining=80, reset=54`` and
-``RateLimit-Policy: 100;w=60``). :class:`Pacer` waits *before* a request that would be refused; a refusal (429) that
-comes all the same, because somebody else uses the same window, is waited out too.
+The service counts requests for each operation in windows, and says in each answer's headers how many are left: see
+:func:`parse_rate_limit`. :class:`Pacer` waits *before* a request that would be refused; a refusal (429) that comes all
+the same, because somebody else uses the same window, is waited out too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 import time
 import typing as t
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 
 from .._errors import WaitExceeded
 from .._time import describe_seconds, parse_http_date, parse_timestamp
@@ -34,22 +34,79 @@ class RateLimit:
     window: float
 
 
+# Not longer than what is still exact, and never infinite.
+_NUMBER = r"\d{1,15}(?:\.\d{1,9})?(?![\w.])"
+_MEMBER = re.compile(r'(?:"([^"]*)"|([\w.*/:-]+))((?:\s*;\s*[\w.*-]+\s*=\s*(?:"[^"]*"|[^\s;,"]+))*)')
+# A reset this large is no number of seconds to wait, but a time since 1970: in seconds, or in milliseconds.
+_EPOCH_SECONDS = 1e9
+_EPOCH_MILLISECONDS = 1e12
+
+
+def _members(text: str) -> t.Iterator[tuple[str, dict[str, float]]]:
+    """The members of a list like ``"default";q=100;w=60, "burst";q=5;w=1``: each one's name and numbers."""
+    for quoted, bare, parameters in _MEMBER.findall(text):
+        found = re.findall(rf";\s*(\w+)\s*=\s*({_NUMBER})", parameters)
+        yield quoted or bare, {name: float(number) for name, number in found}
+
+
+def _leading_number(text: str | None) -> float | None:
+    found = re.match(rf"\s*({_NUMBER})", text or "")
+    return float(found.group(1)) if found else None
+
+
 def parse_rate_limit(headers: t.Mapping[str, str]) -> RateLimit | None:
-    """Read the rate-limit headers of an answer; ``None`` where it has none that can be understood."""
-    found = dict(re.findall(r"(limit|remaining|reset)\s*=\s*(\d+(?:\.\d+)?)", headers.get("RateLimit", "")))
-    if "remaining" not in found or "reset" not in found:
+    """Read the rate-limit headers of an answer; ``None`` where it has none that can be understood.
+
+    In any of three forms:
+
+    * ``RateLimit: limit=100, remaining=80, reset=54``, with ``RateLimit-Policy: 100;w=60`` (Honeycomb's today),
+    * ``RateLimit: "default";r=80;t=54``, with ``RateLimit-Policy: "default";q=100;w=60`` (the IETF's today). Where
+      there are several policies, the one with the fewest requests left counts.
+    * ``X-RateLimit-Limit: 100``, ``X-RateLimit-Remaining: 80`` and ``X-RateLimit-Reset: 54``. The last may also be a
+      time since 1970.
+    """
+    policies: dict[str, tuple[float, float]] = {}
+    for name, numbers in _members(headers.get("RateLimit-Policy") or headers.get("RateLimitPolicy") or ""):
+        quota = numbers.get("q", _leading_number(name))
+        if quota is not None and "w" in numbers:
+            policies.setdefault(name, (quota, numbers["w"]))
+    text = headers.get("RateLimit") or ""
+    told = [
+        _rate_limit(numbers["r"], numbers.get("t"), None, policies.get(name))
+        for name, numbers in _members(text)
+        if "r" in numbers
+    ]
+    policy = next(iter(policies.values()), None)
+    found = {name: float(number) for name, number in re.findall(rf"(limit|remaining|reset)\s*=\s*({_NUMBER})", text)}
+    told.append(_rate_limit(found.get("remaining"), found.get("reset"), found.get("limit"), policy))
+    for prefix in ("X-RateLimit", "RateLimit"):
+        limit, remaining, reset = (
+            _leading_number(headers.get(f"{prefix}-{name}")) for name in ("Limit", "Remaining", "Reset")
+        )
+        told.append(_rate_limit(remaining, _seconds_left(reset, headers), limit, policy))
+    understood = [one for one in told if one is not None]
+    return min(understood, key=lambda one: (one.remaining, -one.reset)) if understood else None
+
+
+def _rate_limit(
+    remaining: float | None, reset: float | None, limit: float | None, policy: tuple[float, float] | None
+) -> RateLimit | None:
+    """Put together what was told. A policy is a quota of requests, and its window in seconds."""
+    if reset is None and policy:
+        reset = policy[1]
+    if remaining is None or reset is None:
         return None
-    policy = re.search(
-        r"(\d+)\s*;\s*w\s*=\s*(\d+(?:\.\d+)?)",
-        headers.get("RateLimit-Policy") or headers.get("RateLimitPolicy") or "",
-    )
-    reset = float(found["reset"])
-    return RateLimit(
-        limit=int(float(found.get("limit") or (policy.group(1) if policy else found["remaining"]))),
-        remaining=int(float(found["remaining"])),
-        reset=reset,
-        window=float(policy.group(2)) if policy else reset,
-    )
+    if limit is None:
+        limit = policy[0] if policy else remaining
+    return RateLimit(int(limit), int(remaining), reset, window=policy[1] if policy else reset)
+
+
+def _seconds_left(reset: float | None, headers: t.Mapping[str, str]) -> float | None:
+    """``X-RateLimit-Reset`` as seconds from now, by the clock of the service where it tells it."""
+    if reset is None or reset < _EPOCH_SECONDS:
+        return reset
+    now = parse_http_date(headers.get("Date")) or datetime.now(timezone.utc)
+    return max(0.0, (reset / 1000 if reset >= _EPOCH_MILLISECONDS else reset) - now.timestamp())
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
@@ -92,8 +149,8 @@ class WaitBudget:
             if self._spent + extra > self.max_wait:
                 raise WaitExceeded(
                     f"Stopped before waiting {describe_seconds(seconds)} for {reason}: "
-                    f"this task has waited {describe_seconds(self._spent)} already and may wait {describe_seconds(self.max_wait)} "
-                    "in all (max_wait). Run it again later, or raise max_wait."
+                    f"this task has already waited {describe_seconds(self._spent)} and may wait "
+                    f"{describe_seconds(self.max_wait)} in all (max_wait). Run it again later, or raise max_wait."
                 )
             self._spent += extra
             self._busy_until = max(self._busy_until, now + seconds)
@@ -130,11 +187,12 @@ class Pacer:
         with self._lock:
             return self._windows.setdefault(operation, _Window())
 
-    def before(self, operation: str) -> float:
+    def before(self, operation: str, doing: str = "") -> float:
         """Wait until a request of this operation may be sent; return when that is.
 
         Follow it with :meth:`after`, whatever happens.
 
+        :param doing: The operation in words, for people.
         :raises WaitExceeded: where that would take too long.
         """
         window = self._window(operation)
@@ -158,7 +216,7 @@ class Pacer:
                     # ``reset`` may have been rounded down, and others wait for the same moment.
                     slack = min(1.0, window.size / 50)
                     delay = window.ends - now + slack * (1 + self._jitter())
-            self._budget.wait(delay, f"the rate limit of {operation}")
+            self._budget.wait(delay, f"the rate limit on {doing or operation}")
 
     def after(self, operation: str, headers: t.Mapping[str, str] | None, sent: float) -> None:
         """Note what the answer said of the window (``None``: there was no answer).

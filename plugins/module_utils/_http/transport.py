@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP for the client above: one session, time limits, retries that are safe, pacing, and no word of a secret.
+"""HTTP for the client above: one session, bounds, retries that are safe, pacing, and no word of a secret.
 
 What it promises:
 
 * credentials go to the configured address only: no redirect is followed, plain HTTP is for loopback addresses,
-  C(.netrc) is not read, cookies are not kept;
+  ``.netrc`` is not read, cookies are not kept;
+* a request takes no longer than ``timeout``, and an answer no more than 8 MiB: see ``bounds.py``;
 * a request that may be repeated is, after connection errors, timeouts, 5xx and unreadable answers, with jittered
   back-off inside ``max_wait``; one that may not (a create) is repeated only where it certainly was not carried out;
 * every answer's text stays here: only parsed JSON and the media type leave.
@@ -15,36 +16,46 @@ What it promises:
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import os
 import random
 import re
-import ssl
 import traceback
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from http.cookiejar import DefaultCookiePolicy
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from .._errors import AnswerLost, HoneycombError, InputError, ServiceUnreachable, WaitExceeded
 from .._time import describe_seconds, parse_http_date
+from .address import US_SERVICE, check_api_url, check_ca_path, path_segment
+from .bounds import BoundedAdapter, TimeUp, TooLarge, Unreadable, bounded, read_body
 from .pacing import Pacer, WaitBudget, parse_rate_limit, parse_retry_after
 
 REQUESTS_IMPORT_ERROR: str | None
 try:
     import requests
     import urllib3
-    from requests.adapters import HTTPAdapter
+    from requests import Session
+    from requests.auth import AuthBase
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
-    AuthBase: t.Any = object
+    AuthBase: t.Any = object  # type: ignore[no-redef]
+    Session: t.Any = object  # type: ignore[no-redef]
 else:
     REQUESTS_IMPORT_ERROR = None
-    from requests.auth import AuthBase
 
-US_SERVICE = "https://api.honeycomb.io"
+__all__ = [
+    "REQUESTS_IMPORT_ERROR",
+    "US_SERVICE",
+    "Answer",
+    "Transport",
+    "bearer",
+    "check_api_url",
+    "path_segment",
+    "team_key",
+]
+
 JSON_API = "application/vnd.api+json"
 
 # Back-off of repeated requests, in seconds: 0.5, 1, 2 ... 30, each jittered; with eight tries about one minute.
@@ -55,6 +66,8 @@ _TRIES = 8
 _TRIES_UNREACHABLE = 4
 # An answer that is not the service's (a web page, a redirect) may be a passing trouble, or a wrong address.
 _TRIES_STRANGE = 3
+# A page of 100 keys has about 100 KB.
+_MOST_BYTES = 8 * 1024 * 1024
 _GATEWAY_TROUBLE = frozenset((500, 502, 503, 504))
 
 
@@ -84,7 +97,7 @@ class Answer:
 
 
 class _Header(AuthBase):
-    """Credentials as an ``auth`` object: with one, requests does not look into C(.netrc) for others."""
+    """Credentials as an ``auth`` object: with one, requests does not look into ``.netrc`` for others."""
 
     def __init__(self, name: str, value: str) -> None:
         self._name = name
@@ -105,62 +118,22 @@ def team_key(value: str) -> t.Any:
     return _Header("X-Honeycomb-Team", value)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+class _OneAddress(Session):
+    """A session that knows no redirects. Even where it follows none, requests reads their bodies, without a bound."""
+
+    def get_redirect_target(self, resp: t.Any) -> None:
+        return None
 
 
-def check_api_url(url: str) -> str:
-    """Return the address without a trailing slash.
-
-    :raises InputError: where credentials should not be sent.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        host = parts.hostname
-        parts.port  # noqa: B018  pylint: disable=pointless-statement
-    except ValueError:
-        parts, host = urlsplit(""), None
-    # Nothing that two readers of an address could understand in two ways.
-    plain = re.fullmatch(r"[^\s\\\x00-\x20\x7f]+", url.strip()) and not re.search("[\ud800-\udfff]", url)
-    if not plain or parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        raise InputError(f"api_url: {_without_user(url)!r} is not an address. Write it like {US_SERVICE}.")
-    if parts.username is not None or parts.password is not None:
-        raise InputError(
-            "api_url: it must not hold a user or a password; use management_key_id and management_key_secret."
-        )
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise InputError(
-            f"api_url: {url} would send the management key in clear text. Use https; plain http is only for loopback addresses."
-        )
-    return url.strip().rstrip("/")
-
-
-def _without_user(url: str) -> str:
-    """The address as it may be shown."""
-    return url.rsplit("@", 1)[-1]
-
-
-def _check_ca_path(path: str) -> None:
-    """What can't be read would look like a broken connection later."""
-    try:
-        ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
-    except OSError as exc:
-        raise InputError(
-            f"ca_path: {path!r} can't be used ({exc.strerror or type(exc).__name__}). Name a file of certificates in PEM form, "
-            "or a directory that OpenSSL has prepared."
-        ) from None
+class _AnswerTooLarge(AnswerLost):
+    """It would be as large the next time."""
 
 
 class Transport:
     """One HTTP session for one task.
 
     :param api_url: For example ``https://api.honeycomb.io``.
-    :param timeout: Seconds for connecting, and for each wait for the answer of one request.
+    :param timeout: Seconds for each request, from connecting to the last byte of its answer.
     :param max_wait: Seconds that may be spent waiting between requests, in all.
     :param connections: How many connections may be open at once; each is reused.
     """
@@ -180,7 +153,7 @@ class Transport:
     ) -> None:
         self.api_url = check_api_url(api_url)
         if validate_certs and ca_path:
-            _check_ca_path(ca_path)
+            check_ca_path(ca_path)
         self._timeout = timeout
         self._verify: bool | str = (ca_path or True) if validate_certs else False
         if not validate_certs:
@@ -189,11 +162,14 @@ class Transport:
         self.budget = budget or WaitBudget(max_wait)
         self._pacer = Pacer(self.budget, jitter)
         self._clock_offset: timedelta | None = None
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": user_agent, "Accept": "application/json"})
+        self._session = _OneAddress()
+        self._session.headers.update(
+            {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
+        )
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
-        self._session.mount(self.api_url + "/", adapter)
+        adapter = BoundedAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, adapter)
         if urlsplit(self.api_url).scheme == "http":
             # A proxy from the environment must not see what plain HTTP carries to a loopback address.
             self._session.trust_env = False
@@ -217,6 +193,7 @@ class Transport:
         path: str,
         *,
         auth: t.Any,
+        doing: str = "",
         params: dict[str, t.Any] | None = None,
         body: dict[str, t.Any] | None = None,
         repeatable: bool = True,
@@ -225,6 +202,7 @@ class Transport:
         """Send one request, and again where that is safe.
 
         :param operation: The service's name for it; rate limits are counted by it.
+        :param doing: What it does, for people who read why a task waits: ``listing keys``.
         :param repeatable: False for what must not be carried out twice.
         :param fresh: One try only (for callers that poll).
         :raises ServiceUnreachable: It was not carried out.
@@ -238,18 +216,20 @@ class Transport:
             tries += 1
             limit = 1 if fresh else _TRIES
             trouble: HoneycombError | None = None
-            sent = self._pacer.before(operation)
+            sent = self._pacer.before(operation, doing)
             headers: t.Mapping[str, str] | None = None
             try:
-                response = self._send(method, path, auth, params, body, what)
+                response, content = self._send(method, path, auth, params, body, what)
                 headers = response.headers
-                answer = self._read(response, what, repeated)
+                answer = self._read(response, content, what, repeated)
             except ServiceUnreachable as exc:
                 trouble, limit = exc, min(limit, _TRIES_UNREACHABLE)
             except AnswerLost as exc:
                 if not repeatable:
                     raise
                 trouble, repeated = exc, True
+                if isinstance(exc, _AnswerTooLarge):
+                    limit = min(limit, _TRIES_STRANGE)
             else:
                 if answer.status == 429:
                     tries -= 1  # refused, so not carried out: only max_wait bounds this
@@ -270,11 +250,12 @@ class Transport:
             pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (tries - 1)) * (0.5 + self._jitter() / 2)
             told = parse_retry_after(headers.get("Retry-After"), self.now()) if headers is not None else None
             try:
-                self.budget.wait(max(pause, told or 0), f"another try of {operation} after a failed one")
-            except WaitExceeded as exc:
+                self.budget.wait(max(pause, told or 0), f"a retry after a failed request ({doing or operation})")
+            except WaitExceeded:
                 if trouble is None:
                     return answer
-                trouble.message += f" {exc.message}"
+                most = describe_seconds(self.budget.max_wait)
+                trouble.message += f" It was not retried any longer, since this task may wait {most} in all (max_wait)."
                 raise trouble from None
 
     def _refusal_pause(self, headers: t.Mapping[str, str]) -> float:
@@ -293,82 +274,110 @@ class Transport:
         params: dict[str, t.Any] | None,
         body: dict[str, t.Any] | None,
         what: str,
-    ) -> t.Any:
-        try:
-            return self._session.request(
-                method,
-                self.api_url + path,
-                auth=auth,
-                params=params,
-                data=None if body is None else json.dumps(body),
-                headers={"Content-Type": JSON_API} if body is not None else None,
-                timeout=self._timeout,
-                # Given with each request: the session's own setting loses against REQUESTS_CA_BUNDLE.
-                verify=self._verify if self._verify is not True else None,
-                allow_redirects=False,
-            )
-        except requests.exceptions.SSLError as exc:
-            # Before version 2, urllib3 compared the names itself.
-            verdict = re.search(
-                r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc)
-            )
-            if verdict:
-                reason = (verdict.group(1) or verdict.group(2)).strip()
-                raise InputError(
-                    f"{what}: the server's certificate does not verify: {reason}. Check api_url, or name the "
-                    "certificate authority with ca_path; validate_certs=false is for test servers only."
-                ) from None
-            if "WRONG_VERSION_NUMBER" in str(exc):
-                raise InputError(f"{what}: this address does not speak https. Check api_url and its port.") from None
-            raise AnswerLost(f"{what}: the TLS connection broke. Run it again later.") from None
-        except requests.exceptions.ConnectTimeout:
-            raise ServiceUnreachable(
-                f"{what}: no connection within {describe_seconds(self._timeout)}. Check api_url, the network and proxies."
-            ) from None
-        except requests.exceptions.ProxyError as exc:
-            # Some versions of urllib3 call every broken connection through a proxy so.
-            kind = ServiceUnreachable if _never_connected(exc) else AnswerLost
-            raise kind(f"{what}: the proxy did not let it through, or broke off. Check the proxy variables.") from None
-        except requests.exceptions.Timeout:
-            raise AnswerLost(
-                f"{what}: no answer within {describe_seconds(self._timeout)} (timeout). Run it again later, or raise timeout."
-            ) from None
-        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as exc:
-            if _never_connected(exc):
-                raise ServiceUnreachable(
-                    f"{what}: nothing answers at this address. Check api_url, the network and proxies."
-                ) from None
-            raise AnswerLost(
-                f"{what}: the connection broke before the answer was complete. Run it again later."
-            ) from None
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            urllib3.exceptions.LocationValueError,
-        ) as exc:
-            raise InputError(f"{what}: {type(exc).__name__}. Check api_url, and the proxy variables.") from None
-        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as exc:
-            raise AnswerLost(f"{what}: {type(exc).__name__} while reading the answer. Run it again later.") from None
-        except OSError as exc:
-            # requests reports a missing or unusable file with authorities so.
-            raise InputError(
-                f"{what}: the certificate authorities can't be read ({type(exc).__name__}). Check ca_path, and the variables "
-                "REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
-            ) from None
+    ) -> tuple[t.Any, bytes]:
+        """Send one request; return requests' answer and its body.
 
-    def _read(self, response: t.Any, what: str, repeated: bool) -> Answer:
+        :raises HoneycombError: Anything else, in words.
+        """
+        with bounded(self._timeout, _MOST_BYTES) as bounds:
+            try:
+                response = self._session.request(
+                    method,
+                    self.api_url + path,
+                    auth=auth,
+                    params=params,
+                    data=None if body is None else json.dumps(body),
+                    headers={"Content-Type": JSON_API} if body is not None else None,
+                    timeout=self._timeout,
+                    # Given with each request: the session's own setting loses against REQUESTS_CA_BUNDLE.
+                    verify=self._verify if self._verify is not True else None,
+                    allow_redirects=False,
+                    stream=True,
+                )
+                # Closes the connection where the answer was not read to its end.
+                with response:
+                    return response, read_body(response.raw, _MOST_BYTES)
+            except Exception as exc:
+                raise _explained(exc, what, self._timeout, bounds.sent) from None
+
+    def _read(self, response: t.Any, content: bytes, what: str, repeated: bool) -> Answer:
         date = parse_http_date(response.headers.get("Date"))
         if date is not None:
             self._clock_offset = date - datetime.now(timezone.utc)
         media_type = response.headers.get("Content-Type", "").split(";")[0].strip().lower()
         data = None
-        if response.content:
+        if content:
             try:
-                data = json.loads(response.content)
+                data = json.loads(content)
             except (ValueError, RecursionError):
                 if 200 <= response.status_code < 300 and media_type.endswith("json"):
                     raise AnswerLost(f"{what}: the answer is not complete JSON. Run it again later.") from None
         return Answer(response.status_code, data, media_type, repeated)
+
+
+def _explained(exc: Exception, what: str, timeout: float, sent: bool) -> Exception:
+    """The error that tells in words what stopped a request; ``exc`` itself where it is none of requests' or ours.
+
+    :param what: Its method and address.
+    :param sent: The service may have seen a part of it.
+    """
+    within = f"within {describe_seconds(timeout)} (timeout)"
+    no_connection = f"{what}: no connection {within}. Check api_url, the network and proxies."
+    no_answer = f"{what}: no complete answer {within}. Run it again later, or raise timeout."
+    of_urllib3 = urllib3.exceptions
+    of_requests = requests.exceptions
+    if isinstance(exc, TimeUp):
+        return AnswerLost(no_answer) if sent else ServiceUnreachable(no_connection)
+    if isinstance(exc, TooLarge):
+        return _AnswerTooLarge(
+            f"{what}: the answer is larger than {_MOST_BYTES // 2**20} MiB, so the rest was not read. "
+            "Honeycomb does not send such answers; check api_url and proxies."
+        )
+    if isinstance(exc, Unreadable):
+        return AnswerLost(f"{what}: the answer can't be decompressed. Run it again later.")
+    if isinstance(exc, of_requests.SSLError):
+        # Before version 2, urllib3 compared the names itself.
+        verdict = re.search(r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc))
+        if verdict:
+            reason = (verdict.group(1) or verdict.group(2)).strip()
+            return InputError(
+                f"{what}: the server's certificate does not verify: {reason}. Check api_url, or name the "
+                "certificate authority with ca_path; validate_certs=false is for test servers only."
+            )
+        if "WRONG_VERSION_NUMBER" in str(exc):
+            return InputError(f"{what}: this address does not speak https. Check api_url and its port.")
+        return AnswerLost(f"{what}: the TLS connection broke. Run it again later.")
+    if isinstance(exc, of_requests.ConnectTimeout):
+        return ServiceUnreachable(no_connection)
+    if isinstance(exc, of_requests.ProxyError):
+        # Some versions of urllib3 call every broken connection through a proxy so.
+        kind = ServiceUnreachable if _never_connected(exc) else AnswerLost
+        return kind(
+            f"{what}: the proxy refused the request, or the connection through it broke. Check the proxy variables "
+            "(https_proxy, no_proxy)."
+        )
+    if isinstance(exc, (of_requests.Timeout, of_urllib3.TimeoutError)):
+        return AnswerLost(no_answer)
+    if isinstance(exc, (of_requests.ConnectionError, of_requests.ChunkedEncodingError, of_urllib3.ProtocolError)):
+        if _never_connected(exc):
+            return ServiceUnreachable(
+                f"{what}: nothing answers at this address. Check api_url, the network and proxies."
+            )
+        return AnswerLost(f"{what}: the connection broke before the answer was complete. Run it again later.")
+    if isinstance(exc, (of_requests.InvalidURL, of_requests.InvalidSchema, of_urllib3.LocationValueError)):
+        return InputError(
+            f"{what}: this address, or a proxy's, is not valid ({type(exc).__name__}). Check api_url and the proxy "
+            "variables (https_proxy, no_proxy)."
+        )
+    if isinstance(exc, (of_requests.RequestException, of_urllib3.HTTPError, ValueError)):
+        return AnswerLost(f"{what}: the answer can't be read ({type(exc).__name__}). Run it again later.")
+    if isinstance(exc, OSError):
+        # requests reports a missing or unusable file with authorities so.
+        return InputError(
+            f"{what}: the certificate authorities can't be read ({type(exc).__name__}). Check ca_path, and the "
+            "variables REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+        )
+    return exc
 
 
 def _never_connected(exc: BaseException) -> bool:
@@ -378,8 +387,3 @@ def _never_connected(exc: BaseException) -> bool:
         cause = getattr(cause, inner, cause)
     never = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError")
     return type(cause).__name__ in never or str(cause).startswith("Tunnel connection failed")
-
-
-def path_segment(text: str) -> str:
-    """One segment of a path, whatever the user wrote."""
-    return quote(text, safe="", errors="replace")

@@ -162,6 +162,11 @@ def test_bad_input(sim, call_module, leaks, check):
         "no timeout": (INFO, {"timeout": 0}, ["timeout", "above 0"]),
         "negative wait": (INFO, {"max_wait": -1}, ["max_wait", "from 0"]),
         "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "line break", "Remove"]),
+        "path in address": (
+            INFO,
+            {"api_url": f"{sim.url}/2/teams/other"},
+            ["api_url", "includes a path of the API", f"Leave it off: {sim.url}."],
+        ),
     }
     output = run_cases(call_module, cases, check=check)
     assert not writes(sim)
@@ -195,7 +200,7 @@ def ask(target, **options):
 
 
 DAYS = [
-    ("html", {}, ["text/html where JSON was due", "api_url"]),
+    ("html", {}, ["text/html instead of JSON", "api_url"]),
     ("garbage", {}, ["not complete JSON"]),
     ("truncate", {}, ["complete"]),
     ("reset", {}, ["connection broke"]),

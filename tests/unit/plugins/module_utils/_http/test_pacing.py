@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 
@@ -74,6 +75,80 @@ def test_rate_limit_headers(headers, expected):
 
 
 @pytest.mark.parametrize(
+    ("told", "policy", "expected"),
+    [
+        ('"default";r=50;t=30', '"default";q=100;w=60', RateLimit(100, 50, 30, 60)),
+        ('"default"; r=50; t=30', '"default"; w=60; q=100; qu="requests"', RateLimit(100, 50, 30, 60)),
+        ("default;r=50;t=30", "default;q=100;w=60", RateLimit(100, 50, 30, 60)),
+        ('"default";r=50;t=30;pk=:cHsdsRa894==:', '"default";q=100;w=60;pk=:cHsdsRa894==:', RateLimit(100, 50, 30, 60)),
+        # The policy belongs to what has its name.
+        ('"b";r=5;t=1', '"a";q=100;w=60, "b";q=10;w=2', RateLimit(10, 5, 1, 2)),
+        ('"a, b; c";r=5;t=1', '"a, b; c";q=10;w=2,"x";q=1;w=1', RateLimit(10, 5, 1, 2)),
+        ('"default";r=50;t=30', "", RateLimit(50, 50, 30, 30)),
+        ('"default";r=50', '"default";q=100;w=60', RateLimit(100, 50, 60, 60)),
+        ('"default";r=50', "", None),
+        ('"default";t=50', '"default";q=100;w=60', None),
+        # Several: the one with the fewest left, and of those the one that lasts longest.
+        ('"hour";r=70;t=3000, "minute";r=4;t=9', '"hour";q=900;w=3600, "minute";q=60;w=60', RateLimit(60, 4, 9, 60)),
+        ('"minute";r=4;t=9,"hour";r=3;t=3000', '"minute";q=60;w=60,"hour";q=900;w=3600', RateLimit(900, 3, 3000, 3600)),
+        ('"minute";r=0;t=9, "hour";r=0;t=3000', "", RateLimit(0, 0, 3000, 3000)),
+        # What can't be meant.
+        ('"default";r=x;t=30', "", None),
+        ('"default";r=-1;t=30', "", None),
+        ('"default";r=1e3;t=30', "", None),
+        (f'"default";r={"9" * 400};t=30', "", None),
+        (f"remaining=5, reset={'9' * 400}", f"5;w={'9' * 400}", None),
+    ],
+)
+def test_the_ietf_form(told, policy, expected):
+    headers = {"RateLimit": told, **({"RateLimit-Policy": policy} if policy else {})}
+    assert parse_rate_limit(headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "remaining", "reset", "expected"),
+    [
+        ("100", "80", "54", RateLimit(100, 80, 54, 54)),
+        (None, "80", "54.5", RateLimit(80, 80, 54.5, 54.5)),
+        ("100, 100;w=60", "80", "54", RateLimit(100, 80, 54, 54)),
+        # Times since 1970: by the clock of the answer, in seconds or milliseconds.
+        ("100", "80", str(int(NOW.timestamp()) + 54), RateLimit(100, 80, 54, 54)),
+        ("100", "80", str(int(NOW.timestamp() + 54) * 1000), RateLimit(100, 80, 54, 54)),
+        ("100", "80", str(int(NOW.timestamp()) - 54), RateLimit(100, 80, 0, 0)),
+        ("100", "80", None, None),
+        ("100", None, "54", None),
+        ("100", "x", "54", None),
+        ("100", "80", "soon", None),
+        ("100", "80", "9" * 400, None),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["X-RateLimit", "RateLimit"])
+def test_three_headers(prefix, limit, remaining, reset, expected):
+    told = {"Limit": limit, "Remaining": remaining, "Reset": reset}
+    headers = {f"{prefix}-{name}": value for name, value in told.items() if value is not None}
+    assert parse_rate_limit({**headers, "Date": format_datetime(NOW, usegmt=True)}) == expected
+
+
+def test_a_time_without_the_clock_of_the_service():
+    headers = {"X-RateLimit-Remaining": "80", "X-RateLimit-Reset": str(int(time.time()) + 60)}
+    assert parse_rate_limit(headers).reset == pytest.approx(60, abs=5)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"RateLimit": '"default";r=0;t=50', "RateLimit-Policy": '"default";q=5;w=60'},
+        {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "50"},
+    ],
+)
+def test_every_form_holds_back(fake, headers):
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    request(pacer, headers)
+    request(pacer, headers)
+    assert fake.slept == [pytest.approx(51, abs=0.1)]
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"),
     [
         ("17", 17),
@@ -100,7 +175,9 @@ def test_retry_after(text, seconds):
 def test_the_budget_ends(fake):
     budget = fake.budget(10)
     budget.wait(6, "one thing")
-    with pytest.raises(WaitExceeded, match=r"waiting 5 s for another thing.* waited 6 s .*10 s in all \(max_wait\)"):
+    with pytest.raises(
+        WaitExceeded, match=r"waiting 5 s for another thing.* already waited 6 s .*10 s in all \(max_wait\)"
+    ):
         budget.wait(5, "another thing")
     budget.wait(4, "another thing")
     assert fake.slept == [6, 4]
@@ -206,8 +283,10 @@ def test_refusal_holds_back(fake):
 def test_too_long_a_wait_is_an_error_at_once(fake):
     pacer = Pacer(fake.budget(30))
     request(pacer, headers(0, 50))
-    with pytest.raises(WaitExceeded, match="the rate limit of op"):
+    with pytest.raises(WaitExceeded, match="the rate limit on op:"):
         pacer.before("op")
+    with pytest.raises(WaitExceeded, match="the rate limit on doing it:"):
+        pacer.before("op", "doing it")
     assert fake.slept == []
 
 
@@ -267,16 +346,18 @@ def test_waits_are_told(sim, run_module):
     args = {"environment": "production", "key_type": "ingest", "api_keys": names(30)}
     result = run_module("honeycomb_api_keys", args)
     assert len(result["created"]) == 30
-    assert any("the rate limit of createApiKey" in str(warning) for warning in result["warnings"])
+    assert any("the rate limit on creating keys" in str(warning) for warning in result["warnings"])
 
 
 def test_a_wait_that_is_too_long_hands_back_what_there_is(sim, api_keys):
     sim.rate_limit = (5, 60)
     result = api_keys(8, max_wait=3)
-    assert result["failed"] and len(result["created"]) == 5
-    assert {entry["key"] for entry in result["created"]} == {key.value for key in sim.keys()}
+    assert result["failed"]
+    assert len(result["created"]) == 5
+    made = sim.keys()
+    assert {entry["key"] for entry in result["created"]} == {key.value for key in made}
     assert len(result["failed_items"]) == 3
-    for words in ("rate limit of createApiKey", "max_wait", "3 of 8"):
+    for words in ("rate limit on creating keys", "max_wait", "3 of 8"):
         assert words in result["msg"]
     assert 429 not in statuses(sim)
 
@@ -314,4 +395,5 @@ def test_several_processes_at_once(sim, run_module):
     with ThreadPoolExecutor(3) as pool:
         results = list(pool.map(run, range(3)))
     assert [len(result.get("created", ())) for result in results] == [15, 15, 15]
-    assert len({key.name for key in sim.keys()}) == len(sim.keys()) == 45
+    made = sim.keys()
+    assert len({key.name for key in made}) == len(made) == 45
