@@ -35,7 +35,8 @@ def parse_duration(text: str | int, option: str) -> timedelta:
         seconds = _LONGEST + 1
     if seconds > _LONGEST:
         raise InputError(
-            f"{option}: {text!r} is not a duration. Write a number and a unit (s, m, h, d or w), for example 90d, 12h or 0s."
+            f"{option}: {text!r} is not a duration. Write a number and a unit (s, m, h, d or w), for example "
+            "90d, 12h or 0s."
         )
     return timedelta(seconds=seconds)
 

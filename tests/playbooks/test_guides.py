@@ -228,7 +228,7 @@ def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
     scene = SCENES.get(page, Scene())
     consoles = [block for block in blocks(page) if block.language == "console"]
     commands = [shlex.split(command) for block in consoles for command in block.commands]
-    for before, command in zip([[], *commands], commands):
+    for before, command in zip([[], *commands], commands, strict=False):
         if command[0] in NOT_RUN:
             continue
         for name in scene.later.keys() & set(command) - started:

@@ -208,7 +208,9 @@ def test_action_group():
 # What several modules document. Fragments can hold options, but no returned values and no suboptions.
 
 # What one module has to add to the words of the others: what check mode can't know, and which of many it is about.
-SPECIAL = re.compile(r"\. C\(null\) for [^.]* check mode would create[^.]*(?=\.)|,? (?:about|for) the first item that failed")
+SPECIAL = re.compile(
+    r"\. C\(null\) for [^.]* check mode would create[^.]*(?=\.)|,? (?:about|for) the first item that failed"
+)
 # Equal but for their wording, without a reason. Take a line out when the documents agree.
 NOT_YET_EQUAL = {
     "a key: environment",

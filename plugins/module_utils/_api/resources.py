@@ -124,7 +124,8 @@ def check_text_name(name: str, option: str, what: str, longest: int) -> None:
         )
     if name != name.strip():
         raise InputError(
-            f"{option}: {shown} begins or ends with a blank. Remove it; what already has such a name is found by its id."
+            f"{option}: {shown} begins or ends with a blank. Remove it; what already has such a name is found "
+            "by its id."
         )
 
 

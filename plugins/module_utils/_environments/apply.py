@@ -130,7 +130,8 @@ def _delete(client: Client, environment: Environment, unprotect: bool) -> Done:
     lifted = bool(environment.delete_protected and not now.delete_protected)
     if lifted:
         error.message += (
-            f" Environment {name_of(environment)} is still there and no longer protected, since this task lifted the protection. "
+            f" Environment {name_of(environment)} is still there and no longer protected, since this task "
+            "lifted the protection. "
             "Protect it again with delete_protected=true, or rerun this task."
         )
     return Done(now, lifted, error)

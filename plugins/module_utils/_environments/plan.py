@@ -40,8 +40,8 @@ class WantedEnvironment:
 class EnvironmentPlan:
     """What to do about one environment.
 
-    ``action`` is ``none``, ``create``, ``update`` or ``delete``. ``environment`` is what exists now, ``after`` what will
-    exist, ``changes`` the attributes to send. With ``unprotect``, the protection is lifted before a deletion; ``keys``
+    ``action`` is ``none``, ``create``, ``update`` or ``delete``. ``environment`` is what exists now, ``after`` what
+    will exist, ``changes`` the attributes to send. With ``unprotect``, the protection is lifted before a deletion; ``keys``
     are deleted too. The ``id`` of an environment that is only planned is empty; what the service chooses is ``None``.
     """
 
@@ -108,7 +108,8 @@ def plan_environment(
         return EnvironmentPlan("update" if changes else "none", found, with_changes(found, changes), changes)
     if wanted.id is not None:
         raise InputError(
-            f"id: there is no environment {wanted.id}. The service gives the ids: to create one, omit id and give a name."
+            f"id: there is no environment {wanted.id}. The service gives the ids: to create one, omit id and "
+            "give a name."
         )
     _refuse_twin(wanted, existing)
     created = Environment(
@@ -138,7 +139,8 @@ def _refuse_twin(wanted: WantedEnvironment, existing: t.Iterable[Environment]) -
         if name in ((entry.name or "").casefold(), (entry.slug or "").casefold()):
             raise InputError(
                 f"name: {shortened(str(wanted.name))} differs only in case from the environment {entry.name!r}, slug "
-                f"{entry.slug!r} ({entry.id}). Nothing was changed; give its exact name or slug, or choose another name."
+                f"{entry.slug!r} ({entry.id}). Nothing was changed; give its exact name or slug, or choose "
+                "another name."
             )
 
 

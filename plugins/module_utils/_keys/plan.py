@@ -51,7 +51,7 @@ class Plan:
     :param changes: The attributes of an update.
     :param label: Which item of a list it is about, to begin a message with.
     :param why: The reason, for people.
-    :param guarded: A deletion that is called off when the key is no longer as it was listed: disabled, and of this name.
+    :param guarded: A deletion that is called off unless the key is still disabled and has the name it was listed with.
     """
 
     action: str
@@ -106,7 +106,8 @@ def check_wanted(wanted: Wanted) -> None:
         for option, value in (("key_type", wanted.key_type), ("environment", wanted.environment)):
             if value is None:
                 raise InputError(
-                    f"{at}{option} is missing: a key is found by its name within key_type and environment. Give both, or "
+                    f"{at}{option} is missing: a key is found by its name within key_type and environment. Give "
+                    "both, or "
                     "an id."
                 )
     if wanted.time_to_live is not None:
@@ -182,7 +183,8 @@ def plan_key(wanted: Wanted, existing: t.Iterable[ApiKey], known: t.Mapping[str,
         _refuse_unchangeable(wanted, key, known or {})
         if wanted.name is not None and wanted.name != key.name:
             raise InputError(
-                f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not be the one you "
+                f"{wanted.label}name: key {key.id} is called {key.name!r}, not {wanted.name!r}, so it may not "
+                "be the one you "
                 "mean. Nothing was deleted; omit name, or correct it."
             )
         return delete_plan(key, label=wanted.label)
@@ -242,7 +244,8 @@ def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]
     permissions = _changed_permissions(wanted, key)
     if permissions and key.key_type == "ingest":
         raise InputError(
-            f"{wanted.label}permissions.{sorted(permissions)[0]}: the permissions of an ingest key can't be changed; key "
+            f"{wanted.label}permissions.{sorted(permissions)[0]}: the permissions of an ingest key can't be "
+            "changed; key "
             f"{key.id} ({key.name}) keeps {_flags(full_permissions(key))}. Omit permissions, or create another key "
             "and replace this one."
         )
@@ -279,7 +282,8 @@ def _check_time_to_live(wanted: Wanted, key: ApiKey) -> None:
         )
     if want and have and format_timestamp(want) != format_timestamp(have):
         raise InputError(
-            f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set at creation "
+            f"{wanted.label}time_to_live: key {key.id} ({key.name}) expires at {key.time_to_live}, which is set "
+            "at creation "
             "and can't be changed. Omit time_to_live, or create another key and replace this one."
         )
 

@@ -60,7 +60,8 @@ def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Itera
     elif not purge_all and all(entry.state == "absent" for entry in wanted):
         which = f"every key whose name begins with {prefix!r}" if prefix else "every key"
         raise InputError(
-            f"purge: api_keys lists no key to keep, so {which} of this environment and type would be {purge}d. Nothing was "
+            f"purge: api_keys lists no key to keep, so {which} of this environment and type would be {purge}d. "
+            "Nothing was "
             "changed. Check that api_keys is not empty by mistake; if you mean it, set purge_all=true."
         )
 

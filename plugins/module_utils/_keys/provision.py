@@ -71,7 +71,8 @@ def read_request(
             request.problems.append(f"{name} is listed twice.")
         if not name.strip() or name != name.strip() or len(name) > _LONGEST or name.endswith(_ENDING):
             request.problems.append(
-                f"The name {name!r} has to have 1 to {_LONGEST} characters, without blanks at its ends and without a mark."
+                f"The name {name!r} has to have 1 to {_LONGEST} characters, without blanks at its ends and "
+                "without a mark."
             )
         if not tasks:
             request.problems.append(f"{name} has no store_tasks, and environment_provision_store_tasks is not set.")

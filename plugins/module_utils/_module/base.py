@@ -118,7 +118,8 @@ class HoneycombModule:
             value = self.params[option]
             if not value:
                 raise InputError(
-                    f"{option} is missing. Set it in the task, in module_defaults for group/community.honeycomb.honeycomb, "
+                    f"{option} is missing. Set it in the task, in module_defaults for "
+                    "group/community.honeycomb.honeycomb, "
                     f"or in the environment variable {variable}."
                 )
             if not value.isascii() or not value.isprintable() or " " in value:

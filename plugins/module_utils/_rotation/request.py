@@ -109,11 +109,12 @@ def _unreached(
     ]
     if not names:
         return []
-    return [
+    problem = (
         f"{', '.join(names)}: nothing says how a new value reaches the application before the old key is disabled. "
         "Set api_key_rotation_deploy_tasks. Or, where applications read a store themselves, set "
         "api_key_rotation_store_tasks and an api_key_rotation_overlap that gives them time to read it again."
-    ]
+    )
+    return [problem]
 
 
 def _overlaps(entry: t.Mapping[str, t.Any], defaults: t.Mapping[str, t.Any]) -> bool:

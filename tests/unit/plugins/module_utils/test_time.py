@@ -115,7 +115,11 @@ def test_what_is_no_timestamp(text):
     assert parse_timestamp(text) is None
 
 
-@given(st.datetimes(timezones=st.timezones(), min_value=datetime(1000, 1, 2), max_value=datetime(9999, 12, 30)))
+# Hypothesis wants the bounds without a time zone.
+FIRST, LAST = datetime(1000, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001
+
+
+@given(st.datetimes(timezones=st.timezones(), min_value=FIRST, max_value=LAST))
 def test_a_timestamp_comes_back(moment):
     again = parse_timestamp(format_timestamp(moment))
     assert again == moment.astimezone(UTC).replace(microsecond=0)

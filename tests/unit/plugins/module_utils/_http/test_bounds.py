@@ -378,7 +378,7 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
             waits.append(timeout)
             if address[0].startswith("192.0.2."):
                 time.sleep(timeout)
-                raise socket.timeout
+                raise TimeoutError
             return connect(address, timeout, **options)
 
         def getaddrinfo(host: str, port: int, *_more: Any) -> list[Any]:

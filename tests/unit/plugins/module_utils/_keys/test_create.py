@@ -272,7 +272,7 @@ def test_many_at_once(sim, client, bystanders, way):
     outcomes = apply_plans(client, plans, before, concurrency=8)
     wait_for_late(way)
     assert [outcome.error for outcome in outcomes] == [None] * 12
-    for name, outcome in zip(names, outcomes):
+    for name, outcome in zip(names, outcomes, strict=True):
         assert [key.value for key in enabled(sim, name)] == [outcome.created.value]
 
 
