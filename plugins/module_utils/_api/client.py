@@ -28,6 +28,8 @@ from .resources import (
     read_key,
 )
 
+R = t.TypeVar("R")
+
 _PAGE_SIZE = 100
 # Far beyond any team (a million resources): a list that goes on longer does not end.
 _MOST_PAGES = 10_000
@@ -319,7 +321,7 @@ class Client:
             "based on an incomplete list. Check api_url and proxies, or run it again later."
         )
 
-    def _shaped(self, operation: Operation, read: t.Callable[[], t.Any]) -> t.Any:
+    def _shaped(self, operation: Operation, read: t.Callable[[], R]) -> R:
         try:
             return read()
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
@@ -403,7 +405,7 @@ def check_value(transport: Transport, value: str, *, fresh: bool = False) -> Val
             status=answer.status,
             **told,
         )
-    parts = {name: value if isinstance(value := data.get(name), dict) else {} for name in ("team", "environment")}
+    parts = {name: part if isinstance(part := data.get(name), dict) else {} for name in ("team", "environment")}
     access = data.get("api_key_access")
     return ValueCheck(
         id=data.get("id"),
@@ -422,7 +424,7 @@ def read_error(data: t.Any) -> dict[str, str]:
     errors = data.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         first = errors[0]
-        source = first.get("source") if isinstance(first.get("source"), dict) else {}
+        source: dict[str, t.Any] = found if isinstance(found := first.get("source"), dict) else {}
         more = [entry.get("detail") or entry.get("title") for entry in errors[1:] if isinstance(entry, dict)]
         told = {
             "code": first.get("code"),

@@ -40,9 +40,12 @@ class WantedEnvironment:
 class EnvironmentPlan:
     """What to do about one environment.
 
-    ``action`` is ``none``, ``create``, ``update`` or ``delete``. ``environment`` is what exists now, ``after`` what
-    will exist, ``changes`` the attributes to send. With ``unprotect``, the protection is lifted before a deletion; ``keys``
-    are deleted too. The ``id`` of an environment that is only planned is empty; what the service chooses is ``None``.
+    :param action: ``none``, ``create``, ``update`` or ``delete``.
+    :param environment: What exists now.
+    :param after: What will exist. The ``id`` of a new environment is empty; what the service chooses is ``None``.
+    :param changes: The attributes to send.
+    :param unprotect: Whether the protection is lifted before a deletion.
+    :param keys: The keys that are deleted with it.
     """
 
     action: str
@@ -201,7 +204,7 @@ def project_environment(environment: Environment | None, keys: t.Sequence[ApiKey
     """An environment as a diff shows it: what the user manages, and the keys that go with it."""
     if environment is None:
         return {}
-    shown = {
+    shown: dict[str, t.Any] = {
         "name": environment.name,
         "description": environment.description,
         "color": environment.color,

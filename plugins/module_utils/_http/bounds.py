@@ -158,7 +158,7 @@ class _Connection(_UrllibConnection):
 
     def _tunnel(self) -> None:
         try:
-            super()._tunnel()  # type: ignore[misc]
+            super()._tunnel()
         finally:
             _mine.bounds.sent = False  # that was for the proxy
         self.sock.settimeout(_mine.bounds.left())
@@ -206,11 +206,11 @@ class BoundedAdapter(HTTPAdapter):
     """requests' adapter, direct and through proxies. Use it within :func:`bounded` only."""
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         _bind(self.poolmanager)
 
     def proxy_manager_for(self, *args: t.Any, **kwargs: t.Any) -> t.Any:
-        return _bind(super().proxy_manager_for(*args, **kwargs))  # type: ignore[no-untyped-call]
+        return _bind(super().proxy_manager_for(*args, **kwargs))
 
 
 def read_body(raw: t.Any, most: int) -> bytes:

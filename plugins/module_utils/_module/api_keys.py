@@ -98,8 +98,8 @@ def _look(
     if params["purge"] != "none":
         types.add(params["key_type"])
     only = types.pop() if len(types) == 1 else None
-    reads: list[t.Callable[[], t.Any]] = [lambda: client.list_keys(only), environments.look]
-    return in_parallel(lambda read: read(), reads, params["concurrency"])[0]
+    reads: list[t.Callable[[], list[ApiKey] | None]] = [lambda: client.list_keys(only), environments.look]
+    return in_parallel(lambda read: read(), reads, params["concurrency"])[0] or []
 
 
 def _failed_item(index: int | None, about: Wanted | ApiKey, text: str) -> dict[str, t.Any]:

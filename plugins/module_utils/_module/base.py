@@ -33,6 +33,8 @@ _NOTEWORTHY_WAIT = 1.0
 class _Module(AnsibleModule):  # type: ignore[misc]
     """An Ansible module that says which entry of a list has the wrong shape."""
 
+    params: dict[str, t.Any]
+
     def _load_params(self) -> None:
         super()._load_params()
         problem = find_problem(self.argument_spec, self.params)
@@ -72,6 +74,7 @@ class HoneycombModule:
         if self._transport:
             self._transport.close()
         self.ansible.exit_json(**result)
+        raise AssertionError("exit_json returned")
 
     def fail(self, error: HoneycombError, **result: t.Any) -> t.NoReturn:
         """End the task with an error, and hand back what was created nevertheless."""
@@ -86,6 +89,7 @@ class HoneycombModule:
         if error.status is not None:
             result["error"] = error.as_result()
         self.ansible.fail_json(msg=self._clean(error.message), **result)
+        raise AssertionError("fail_json returned")
 
     def transport(self, connections: int = 1) -> Transport:
         """The HTTP session of this task."""

@@ -16,7 +16,8 @@ name: kill
 type: notification
 short_description: Kills the controller before a task
 description:
-  - Sends SIGKILL to ansible-playbook before the task with the number in the environment variable E(HONEYCOMB_TEST_KILL_AT).
+  - Sends SIGKILL to ansible-playbook before the task with the number in the environment variable
+    E(HONEYCOMB_TEST_KILL_AT).
 author:
   - Contributors to the community.honeycomb collection
 """
