@@ -6,6 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import yaml
 
 from simulator import Simulator
@@ -14,7 +18,7 @@ KEY, INFO = "community.honeycomb.honeycomb_api_key", "community.honeycomb.honeyc
 INGEST = {"key_type": "ingest", "environment": "production"}
 
 
-def test_bad_input_and_bad_days(sim, run_playbook, tmp_path):
+def test_bad_input_and_bad_days(sim: Simulator, run_playbook: Callable[..., Any], tmp_path: Path) -> None:
     twins = [sim.add_key("twin", "ingest", "production") for _number in range(2)]
     # Credentials that are not ours, for every host, and a proxy for everything that is not encrypted
     netrc = tmp_path / "netrc"

@@ -10,10 +10,14 @@ import base64
 import json
 import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+
+from simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "docsite" / "rst" / "guide_provisioning.rst"
@@ -23,21 +27,21 @@ ROLE = ROOT / "roles" / "environment_provision"
 class Scene:
     """The role run for some services, with the store tasks of the guide."""
 
-    def __init__(self, sim, run_playbook, folder: Path) -> None:
+    def __init__(self, sim: Any, run_playbook: Any, folder: Path) -> None:
         self.sim = sim
         self._run = run_playbook
         self.folder = folder
         for name, text in captioned(GUIDE).items():
             (folder / name).write_text(text)
 
-    def provision(self, services=None, variables=(), **options):
+    def provision(self, services: Any = None, variables: Any = (), **options: Any) -> Any:
         """Run the guide's playbook, with other services and variables where they are given."""
         self.sim.forget_requests()
         extra = {f"environment_provision_{name}": value for name, value in dict(variables).items()}
         extra |= {"environment_provision_services": services} if services is not None else {}
         return self._run(self.folder / "provision.yml", extra_vars=extra, **options)
 
-    def keys(self) -> dict[str, object]:
+    def keys(self) -> dict[str, Any]:
         """The keys of the environment by name. Each name has only one."""
         keys = self.sim.keys(environment="load-tests")
         assert len({key.name for key in keys}) == len(keys)
@@ -68,11 +72,11 @@ def captioned(page: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def scene(sim, run_playbook, tmp_path):
+def scene(sim: Simulator, run_playbook: Callable[..., Any], tmp_path: Path) -> Any:
     return Scene(sim, run_playbook, tmp_path)
 
 
-def said(result, *words: str) -> str:
+def said(result: Any, *words: str) -> str:
     """The message of the failure, which says all of the words."""
     text = " ".join(result.task("Say which services could not be provisioned")["result"]["msg"].split())
     for word in words:
@@ -80,7 +84,7 @@ def said(result, *words: str) -> str:
     return text
 
 
-def test_from_nothing_to_an_added_service(scene):
+def test_from_nothing_to_an_added_service(scene: Any) -> None:
     before = scene.provision(check=True, diff=True)
     assert not scene.writes() and len(scene.sim.environments) == 2
     # The folder, the environment and the keys
@@ -120,7 +124,7 @@ def test_from_nothing_to_an_added_service(scene):
     assert scene.writes() == ["createApiKey", "updateApiKey"]
 
 
-def test_a_store_that_fails_for_some(scene):
+def test_a_store_that_fails_for_some(scene: Any) -> None:
     value = "{{ environment_provision_key if environment_provision_service.name == 'tells' else '' }}"
     (scene.folder / "broken.yml").write_text(
         f'- name: Reach the vault\n  ansible.builtin.fail:\n    msg: "the vault is sealed{value}"\n'
@@ -142,7 +146,7 @@ def test_a_store_that_fails_for_some(scene):
     scene.assert_each_value_is_stored(*(name for name in names if name != failed))
 
 
-def test_what_a_run_that_died_left_is_replaced_and_nothing_else(scene):
+def test_what_a_run_that_died_left_is_replaced_and_nothing_else(scene: Any) -> None:
     sim = scene.sim
     sim.add_environment("Load Tests")
     here = {"environment": "load-tests"}
@@ -174,7 +178,7 @@ def test_what_a_run_that_died_left_is_replaced_and_nothing_else(scene):
     assert [sim.key(key.id) for key in others] == others
 
 
-def test_a_list_that_can_not_be_carried_out_to_the_end(scene):
+def test_a_list_that_can_not_be_carried_out_to_the_end(scene: Any) -> None:
     result = scene.provision(
         [{"name": "twice"}, {"name": "twice"}, {"name": "x" * 91}, {"name": "lost", "store_tasks": "nowhere.yml"}],
         expect_rc=2,
@@ -190,7 +194,7 @@ def test_a_list_that_can_not_be_carried_out_to_the_end(scene):
 
 
 @pytest.mark.slow
-def test_the_other_playbooks_of_the_guide(scene):
+def test_the_other_playbooks_of_the_guide(scene: Any) -> None:
     scene._run(scene.folder / "twenty.yml")
     keys = scene.sim.keys(environment="load-tests")
     assert len(keys) == 20
@@ -204,7 +208,7 @@ def test_the_other_playbooks_of_the_guide(scene):
     assert len(scene.sim.environments) == 2 and not scene.sim.keys()
 
 
-def test_the_readme_shows_what_the_guide_shows():
+def test_the_readme_shows_what_the_guide_shows() -> None:
     shown = re.findall(r"^```yaml\n(.*?)^```$", (ROLE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     files = captioned(GUIDE)
     assert [block.strip() for block in shown] == [files["provision.yml"].strip(), files["store.yml"].strip()]
@@ -229,7 +233,7 @@ UNREACHABLE = """
 @pytest.mark.parametrize(
     ("store", "keywords_of"), [(FAILING, "role"), (UNREACHABLE, "play")], ids=["failing", "unreachable"]
 )
-def test_keywords_of_the_play_do_not_hide_a_store_that_fails(scene, store, keywords_of):
+def test_keywords_of_the_play_do_not_hide_a_store_that_fails(scene: Any, store: Any, keywords_of: Any) -> None:
     """An error that the play ignores would leave an enabled key whose value nobody has."""
     (play,) = yaml.safe_load((scene.folder / "provision.yml").read_text())
     target = play if keywords_of == "play" else play["roles"][0]
@@ -251,7 +255,7 @@ def test_keywords_of_the_play_do_not_hide_a_store_that_fails(scene, store, keywo
     scene.assert_each_value_is_stored("good", "bad")
 
 
-def test_a_key_that_was_there_is_named(scene):
+def test_a_key_that_was_there_is_named(scene: Any) -> None:
     """Its value is not known to the run, so the service may have none: that must not go without a word."""
     scene.sim.add_environment("Load Tests")
     key = scene.sim.add_key(name="checkout", environment="load-tests")

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,20 +24,20 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
 
 
-def prepare_info(sim, _folder):
+def prepare_info(sim: Any, _folder: Any) -> None:
     sim.add_key("old", "ingest", "production", created=sim.now() - timedelta(days=91))
 
 
-def prepare_auth(sim, folder):
+def prepare_auth(sim: Any, folder: Any) -> None:
     (folder / "checkout.key").write_text(sim.add_key("checkout", "ingest", "production").value + "\n")
 
 
-def prepare_keys(sim, _folder):
+def prepare_keys(sim: Any, _folder: Any) -> None:
     sim.add_key("legacy", "ingest", "production")
     sim.add_key("svc-forgotten", "ingest", "staging")
 
 
-def prepare_rotation(sim, _folder):
+def prepare_rotation(sim: Any, _folder: Any) -> None:
     yesterday = sim.now() - timedelta(days=1)
     sim.add_key("checkout", "ingest", "production", created=sim.now() - timedelta(days=31))
     sim.add_key(
@@ -44,7 +46,7 @@ def prepare_rotation(sim, _folder):
     sim.add_key("billing", "ingest", "production", created=yesterday)
 
 
-def prepare_environment(sim, _folder):
+def prepare_environment(sim: Any, _folder: Any) -> None:
     sim.add_environment("Team Sandbox")
 
 
@@ -57,12 +59,12 @@ PREPARATIONS = {
 }
 
 
-def read_examples(module):
+def read_examples(module: Any) -> Any:
     text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
     return yaml.safe_load(re.search(r'^EXAMPLES = r?"""(.*?)^"""', text, re.MULTILINE | re.DOTALL).group(1))
 
 
-def make_play(module, sim, folder):
+def make_play(module: Any, sim: Any, folder: Any) -> dict[str, Any]:
     """The examples of one module against a simulator of their own, with credentials for the whole action group."""
     key_id, secret = sim.management
     credentials = {"management_key_id": key_id, "management_key_secret": secret, "api_url": sim.url}
@@ -77,7 +79,7 @@ def make_play(module, sim, folder):
     }
 
 
-def test_examples_of_modules(run_playbook, tmp_path):
+def test_examples_of_modules(run_playbook: Callable[..., Any], tmp_path: Path) -> None:
     """All in one playbook, which is quicker: a host and a simulator for each module."""
     plays, simulators = [], {}
     with contextlib.ExitStack() as stack:

@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 import yaml
 
+from simulator import Simulator
 from tools.workspace import ROOT
 
 GUIDES = "docs/docsite/rst"
@@ -35,7 +36,7 @@ PAGES = sorted(
 )
 
 # What the hosts of the examples have, on the one machine that plays all of them
-HOSTS = {
+HOSTS: dict[str, Any] = {
     "ansible_connection": "local",
     "ansible_python_interpreter": "{{ ansible_playbook_python }}",
     "key_file": "{{ playbook_dir }}/{{ inventory_hostname }}.key",
@@ -62,7 +63,7 @@ class Scene:
     preview: dict[str, str] = field(default_factory=dict)
 
 
-SCENES = {
+SCENES: dict[Any, Any] = {
     # Creates the key that it rotates later, when it is old enough.
     "README.md": Scene(
         replaced=["checkout"],
@@ -215,7 +216,7 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE and yaml_blocks(page)])
-def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
+def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
     ids = prepare(page, sim, folder)
@@ -267,7 +268,7 @@ def test_what_a_page_shows_runs(page, sim, ansible_environment, tmp_path):
     assert not leaked, "an example shows a secret"
 
 
-def test_commands_exist():
+def test_commands_exist() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         text = (ROOT / page).read_text()
@@ -275,7 +276,7 @@ def test_commands_exist():
         assert named <= targets, f"{page} names make targets that there are not"
 
 
-def test_every_page_is_listed_and_every_link_leads_somewhere():
+def test_every_page_is_listed_and_every_link_leads_somewhere() -> None:
     listed = yaml.safe_load((ROOT / "docs/docsite/extra-docs.yml").read_text())["sections"]
     pages = {name for section in listed for name in section["toctree"]}
     assert pages == {path.stem for path in (ROOT / GUIDES).glob("*.rst")}
@@ -284,7 +285,7 @@ def test_every_page_is_listed_and_every_link_leads_somewhere():
         assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
-def test_installation_from_a_clone(collections_path, ansible_environment, tmp_path):
+def test_installation_from_a_clone(collections_path: Path, ansible_environment: dict[str, str], tmp_path: Path) -> None:
     """The commands of the README's section about it."""
     clone = tmp_path / "clone"
     shutil.copytree(collections_path / "ansible_collections" / "community" / "honeycomb", clone)
@@ -306,7 +307,7 @@ def test_installation_from_a_clone(collections_path, ansible_environment, tmp_pa
     assert (place / "plugins" / "modules" / "honeycomb_api_key.py").exists()
 
 
-def test_the_role_readmes_name_every_variable():
+def test_the_role_readmes_name_every_variable() -> None:
     for specs in ROOT.glob("roles/*/meta/argument_specs.yml"):
         role = specs.parents[1]
         options = yaml.safe_load(specs.read_text())["argument_specs"]["main"]["options"]

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import requests
 
+from simulator import Simulator
 from tools.workspace import ROOT
 
 GUIDE = ROOT / "docs" / "docsite" / "rst" / "guide_many_keys.rst"
 
 
-def playbook(folder):
+def playbook(folder: Any) -> Any:
     """The playbook as the guide shows it, with eleven services, which is quicker."""
     block = re.search(r"^   # services\.yml\n((?:\n|   .*\n)+)", GUIDE.read_text(), re.MULTILINE).group(1)
     block = re.sub(r"^ *- name: svc-[d-r].*\n", "", block, flags=re.MULTILINE)
@@ -25,17 +29,17 @@ def playbook(folder):
     return path
 
 
-def test_many_services_when_a_part_fails(sim, run_playbook, tmp_path):
+def test_many_services_when_a_part_fails(sim: Simulator, run_playbook: Callable[..., Any], tmp_path: Path) -> None:
     path = playbook(tmp_path)
     # The answer to one creation is lost, and another one is refused.
     sim.fail("createApiKey", effect="reset", after=True, nth=3)
     sim.fail("createApiKey", status=422, shape="jsonapi", nth=6)
     failed = run_playbook(path, verbosity=3, diff=True, expect_rc=2)
 
-    def values():
+    def values() -> dict[Any, Any]:
         return {file.name: file.read_text() for file in (tmp_path / "keys").iterdir()}
 
-    def accepted(value):
+    def accepted(value: Any) -> Any:
         return requests.get(f"{sim.url}/1/auth", headers={"X-Honeycomb-Team": value}, timeout=5).ok
 
     assert values() == {key.name: key.value for key in sim.keys()}

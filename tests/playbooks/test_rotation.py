@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 ALWAYS = {"max_age": "0s"}
 
 
-def test_a_key_is_replaced_then_disabled_then_deleted(scene):
+def test_a_key_is_replaced_then_disabled_then_deleted(scene: Any) -> None:
     scene.rotate(variables=ALWAYS)
 
     new = scene.current()
@@ -33,13 +35,13 @@ def test_a_key_is_replaced_then_disabled_then_deleted(scene):
     assert "its grace period is over" in result.output
 
 
-def test_a_tasks_file_is_found_beside_the_playbook_although_the_role_has_one_of_that_name(scene):
+def test_a_tasks_file_is_found_beside_the_playbook_although_the_role_has_one_of_that_name(scene: Any) -> None:
     scene.rotate(variables={**ALWAYS, "deploy_tasks": "deploy.yml"})
 
     assert scene.value() == scene.current().value != scene.old.value
 
 
-def test_a_young_key_is_left_alone(scene):
+def test_a_young_key_is_left_alone(scene: Any) -> None:
     result = scene.rotate()
 
     assert scene.current().id == scene.old.id
@@ -47,7 +49,7 @@ def test_a_young_key_is_left_alone(scene):
     assert not [request for request in scene.sim.requests if request.method != "GET"]
 
 
-def test_a_fleet_in_batches_gets_one_new_key(scene):
+def test_a_fleet_in_batches_gets_one_new_key(scene: Any) -> None:
     scene.rotate("web1,web2,web3", serial="1", variables=ALWAYS)
 
     new = scene.current()
@@ -58,7 +60,9 @@ def test_a_fleet_in_batches_gets_one_new_key(scene):
 
 @pytest.mark.parametrize("serial", ["1", '"100%"'])
 @pytest.mark.parametrize("broken", ["web1", "web2", "web3"])
-def test_a_broken_host_keeps_the_old_key_enabled_and_the_next_run_finishes(scene, serial, broken):
+def test_a_broken_host_keeps_the_old_key_enabled_and_the_next_run_finishes(
+    scene: Any, serial: Any, broken: Any
+) -> None:
     result = scene.rotate("web1,web2,web3", serial=serial, variables=ALWAYS, broken=[broken], expect_rc=2)
 
     assert not scene.sim.key(scene.old.id).disabled
@@ -85,7 +89,7 @@ STORE = """---
 """
 
 
-def test_check_mode_tells_what_would_come_and_writes_nothing(scene):
+def test_check_mode_tells_what_would_come_and_writes_nothing(scene: Any) -> None:
     result = scene.rotate(variables=ALWAYS, check=True, diff=True)
 
     assert "create a new key, deploy it everywhere" in result.output
@@ -94,7 +98,7 @@ def test_check_mode_tells_what_would_come_and_writes_nothing(scene):
     assert result.stats["localhost"]["changed"] == 1
 
 
-def test_the_store_keeps_the_value_before_the_key_goes_live(scene):
+def test_the_store_keeps_the_value_before_the_key_goes_live(scene: Any) -> None:
     store = scene.folder / "store.yml"
     store.write_text(STORE)
 
@@ -103,7 +107,7 @@ def test_the_store_keeps_the_value_before_the_key_goes_live(scene):
     assert (scene.folder / "stored.key").read_text() == scene.current().value
 
 
-def test_a_store_that_loses_the_value_stops_the_rotation(scene):
+def test_a_store_that_loses_the_value_stops_the_rotation(scene: Any) -> None:
     store = scene.folder / "store.yml"
     store.write_text(STORE.replace("{{ api_key_rotation_new_key }}", "something else"))
 
@@ -114,7 +118,7 @@ def test_a_store_that_loses_the_value_stops_the_rotation(scene):
     assert [key.id for key in scene.sim.keys() if not key.disabled] == [scene.old.id]
 
 
-def test_overlap_keeps_the_old_key_until_it_is_over(scene):
+def test_overlap_keeps_the_old_key_until_it_is_over(scene: Any) -> None:
     scene.rotate(variables={**ALWAYS, "overlap": "24h"})
     assert not scene.sim.key(scene.old.id).disabled
 
@@ -126,7 +130,7 @@ def test_overlap_keeps_the_old_key_until_it_is_over(scene):
     assert scene.sim.key(scene.old.id).disabled
 
 
-def test_a_forgotten_consumer_gets_its_key_back_and_keeps_it(scene):
+def test_a_forgotten_consumer_gets_its_key_back_and_keeps_it(scene: Any) -> None:
     scene.rotate(variables=ALWAYS)
     assert scene.sim.key(scene.old.id).disabled
 
@@ -143,14 +147,14 @@ def test_a_forgotten_consumer_gets_its_key_back_and_keeps_it(scene):
     assert scene.sim.key(scene.old.id).disabled
 
 
-def test_status_shows_the_generations(scene):
+def test_status_shows_the_generations(scene: Any) -> None:
     result = scene.rotate(variables={"action": "status"})
 
     assert "current   enabled  " + scene.old.id in result.output
     assert not [request for request in scene.sim.requests if request.method != "GET"]
 
 
-def test_what_is_missing_is_said_before_anything_is_written(scene):
+def test_what_is_missing_is_said_before_anything_is_written(scene: Any) -> None:
     result = scene.rotate(variables={**ALWAYS, "deploy_tasks": "", "name": "checkout"}, expect_rc=2)
     assert "nothing says how a new value reaches the application" in " ".join(result.output.split())
 
@@ -166,7 +170,7 @@ def test_what_is_missing_is_said_before_anything_is_written(scene):
     assert not [request for request in scene.sim.requests if request.method != "GET"]
 
 
-def test_a_value_that_would_reach_nobody_in_time_is_refused(scene):
+def test_a_value_that_would_reach_nobody_in_time_is_refused(scene: Any) -> None:
     store = scene.folder / "store.yml"
     store.write_text(STORE)
     in_a_store = {**ALWAYS, "deploy_tasks": "", "store_tasks": str(store)}
@@ -182,7 +186,7 @@ def test_a_value_that_would_reach_nobody_in_time_is_refused(scene):
     assert scene.sim.requests == [], "nothing was asked, and so nothing written"
 
 
-def test_the_old_value_is_refused_before_the_run_ends(scene):
+def test_the_old_value_is_refused_before_the_run_ends(scene: Any) -> None:
     scene.sim.propagation = 2  # a change takes its time to spread
 
     scene.rotate(variables={**ALWAYS, "old_key": scene.old.value})
@@ -193,7 +197,7 @@ def test_the_old_value_is_refused_before_the_run_ends(scene):
     assert checks[-1] == 401
 
 
-def test_a_value_that_is_not_accepted_in_time_stops_the_run(scene):
+def test_a_value_that_is_not_accepted_in_time_stops_the_run(scene: Any) -> None:
     scene.sim.propagation = 3600
 
     result = scene.rotate(variables={**ALWAYS, "verify_time": "1s"}, expect_rc=2)

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,13 +29,13 @@ DEPLOY = """---
 """
 
 
-def listings(sim) -> int:
+def listings(sim: Any) -> int:
     return len(
         [entry for entry in sim.requests if entry.operation == "listApiKeys" and "page[after]" not in entry.query]
     )
 
 
-def test_many_keys_are_rotated_in_one_run_each_by_its_own_rules(scene):
+def test_many_keys_are_rotated_in_one_run_each_by_its_own_rules(scene: Any) -> None:
     sim = scene.sim
     sim.add_key(name="billing", key_type="configuration", environment="staging", permissions={"send_events": True})
     sim.add_key(name="young", key_type="ingest", environment="production")
@@ -68,7 +70,7 @@ def test_many_keys_are_rotated_in_one_run_each_by_its_own_rules(scene):
     assert "billing" in result.output
 
 
-def test_one_key_that_can_not_be_rotated_does_not_stop_the_others(scene):
+def test_one_key_that_can_not_be_rotated_does_not_stop_the_others(scene: Any) -> None:
     result = scene.rotate(variables={**ALWAYS, "keys": [{"name": "nobody"}, {"name": "checkout"}]}, expect_rc=2)
 
     assert "there is no enabled key called 'nobody'" in " ".join(result.output.split())
@@ -76,7 +78,7 @@ def test_one_key_that_can_not_be_rotated_does_not_stop_the_others(scene):
     assert scene.value() == scene.current().value
 
 
-def test_a_health_check_that_fails_keeps_the_old_key(scene):
+def test_a_health_check_that_fails_keeps_the_old_key(scene: Any) -> None:
     verify = scene.folder / "verify.yml"
     verify.write_text("---\n- name: Check\n  ansible.builtin.fail:\n    msg: the application did not reload\n")
 
@@ -87,7 +89,7 @@ def test_a_health_check_that_fails_keeps_the_old_key(scene):
     assert scene.current().id == scene.old.id
 
 
-def test_others_are_told_of_a_rotation_without_the_value(scene):
+def test_others_are_told_of_a_rotation_without_the_value(scene: Any) -> None:
     notify = scene.folder / "notify.yml"
     notify.write_text(
         """---
@@ -105,7 +107,7 @@ def test_others_are_told_of_a_rotation_without_the_value(scene):
     assert not [secret for secret in scene.sim.issued_secrets() if secret in told]
 
 
-def test_a_limited_run_is_refused_unless_all_consumers_are_named(scene):
+def test_a_limited_run_is_refused_unless_all_consumers_are_named(scene: Any) -> None:
     hosts = "web1,web2"
     result = scene.rotate(hosts, variables=ALWAYS, limit="web1", expect_rc=2)
     assert "This run is limited to web1" in " ".join(result.output.split())
@@ -117,7 +119,7 @@ def test_a_limited_run_is_refused_unless_all_consumers_are_named(scene):
     assert not [request for request in scene.sim.requests if "retired" in str(request.body)]
 
 
-def test_the_role_twice_in_one_play_rotates_twice(scene, run_playbook):
+def test_the_role_twice_in_one_play_rotates_twice(scene: Any, run_playbook: Callable[..., Any]) -> None:
     sim, folder = scene.sim, scene.folder
     playbook = f"""---
 - name: Rotate
@@ -147,7 +149,7 @@ def test_the_role_twice_in_one_play_rotates_twice(scene, run_playbook):
 
 
 @pytest.mark.slow
-def test_fifty_keys_take_as_many_looks_as_one(scene):
+def test_fifty_keys_take_as_many_looks_as_one(scene: Any) -> None:
     """What grows with the number of keys is only what has to be done for each of them."""
     sim = scene.sim
     names = [f"service-{number}" for number in range(50)]
@@ -170,7 +172,7 @@ def test_fifty_keys_take_as_many_looks_as_one(scene):
 
 
 @pytest.mark.parametrize("overlap", ["0s", "24h"])
-def test_a_telemetry_sdk_sends_all_along_and_nothing_is_refused(scene, tmp_path, overlap):
+def test_a_telemetry_sdk_sends_all_along_and_nothing_is_refused(scene: Any, tmp_path: Path, overlap: Any) -> None:
     sim = scene.sim
     status = tmp_path / "sender.status"
     deploy = scene.folder / "deploy.yml"

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import ansible_runner
 import pytest
 
@@ -25,19 +28,19 @@ STORE = """---
 
 
 @pytest.fixture
-def options(scene):
+def options(scene: Any) -> dict[str, Any]:
     store = scene.folder / "store.yml"
     store.write_text(STORE)
     return {"max_age": "0s", "lock_time": "0s", "store_tasks": str(store)}
 
 
-def kept(scene):
+def kept(scene: Any) -> list[Any]:
     """The files that are to hold values."""
     return [scene.folder / "localhost.key", scene.folder / "stored.key"]
 
 
 @pytest.mark.parametrize("fault", [None, "getAuth"], ids=["success", "failure"])
-def test_nothing_is_shown_at_the_highest_verbosity(scene, options, tmp_path, fault):
+def test_nothing_is_shown_at_the_highest_verbosity(scene: Any, options: Any, tmp_path: Path, fault: Any) -> None:
     cache = tmp_path / "facts"
     env = {
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
@@ -58,7 +61,9 @@ def test_nothing_is_shown_at_the_highest_verbosity(scene, options, tmp_path, fau
         assert scene.value() == scene.current().value, "the search would have found it"
 
 
-def test_nothing_is_in_the_job_events_of_ansible_runner(scene, options, ansible_environment, tmp_path):
+def test_nothing_is_in_the_job_events_of_ansible_runner(
+    scene: Any, options: Any, ansible_environment: dict[str, str], tmp_path: Path
+) -> None:
     """As AWX runs it. The file `command` keeps the environment, and the management key with it; see the guide."""
     private = tmp_path / "runner"
     private.mkdir()

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from simulator import Simulator
 
 # A run that fails does not have to wait long before it gives up.
 HASTY = {"HONEYCOMB_MAX_WAIT": "3"}
@@ -19,7 +22,7 @@ ALWAYS = {"max_age": "0s"}
 AT_ONCE = {"max_age": "0s", "lock_time": "0s"}
 
 
-def finish(scene, point: str) -> None:
+def finish(scene: Any, point: str) -> None:
     """After a disaster: the consumer is served, and one undisturbed run ends where every rotation ends."""
     assert scene.accepted(), f"{point}: the consumer was cut off"
     scene.rotate(variables=AT_ONCE)
@@ -37,7 +40,7 @@ def spread(points: int, most: int) -> list[int]:
     return sorted({1 + round(number * (points - 1) / (chosen - 1)) for number in range(chosen)})
 
 
-def survive(new_scene, tell, points: int, full: bool, kind: str, disaster) -> None:
+def survive(new_scene: Any, tell: Any, points: int, full: bool, kind: str, disaster: Any) -> None:
     """Let a disaster happen at each point, and tell how many of them a rotation survives."""
     chosen = spread(points, points if full else QUICK)
     failures = []
@@ -56,13 +59,19 @@ def survive(new_scene, tell, points: int, full: bool, kind: str, disaster) -> No
 
 @pytest.mark.parametrize("after", [False, True], ids=["not carried out", "answer lost"])
 @pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "full"])
-def test_the_service_disappears_at_a_request(new_scene, sim, record_property, after, full):
+def test_the_service_disappears_at_a_request(
+    new_scene: Callable[[str], Any],
+    sim: Simulator,
+    record_property: Callable[[str, object], None],
+    after: Any,
+    full: Any,
+) -> None:
     scene = new_scene("undisturbed")
     sim.forget_requests()
     scene.rotate(variables=ALWAYS)
     points = len([entry for entry in sim.requests if entry.operation != "otlpTraces"])
 
-    def disaster(scene, point):
+    def disaster(scene: Any, point: Any) -> None:
         sim.clear_faults()
         sim.fail(nth=point, effect="down", after=after)
         result = scene.rotate(variables=ALWAYS, env=HASTY, expect_rc=None)
@@ -75,13 +84,15 @@ def test_the_service_disappears_at_a_request(new_scene, sim, record_property, af
 
 
 @pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "full"])
-def test_the_controller_is_killed_before_a_task(new_scene, record_property, full):
+def test_the_controller_is_killed_before_a_task(
+    new_scene: Callable[[str], Any], record_property: Callable[[str, object], None], full: Any
+) -> None:
     scene = new_scene("undisturbed")
     # Some tasks, like include_tasks, give no result record, so the end is found by going there.
     result = scene.rotate(variables=ALWAYS)
     points = result.stdout.count("TASK [")
 
-    def disaster(scene, point):
+    def disaster(scene: Any, point: Any) -> None:
         env = {"ANSIBLE_CALLBACKS_ENABLED": "record,kill", "HONEYCOMB_TEST_KILL_AT": str(point)}
         result = scene.rotate(variables=ALWAYS, env=env, expect_rc=None)
         assert result.rc == -9, f"it was not killed: {result.rc}"
@@ -90,7 +101,7 @@ def test_the_controller_is_killed_before_a_task(new_scene, record_property, full
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(4, marks=pytest.mark.slow)])
-def test_of_two_runs_at_once_one_stops(new_scene, times):
+def test_of_two_runs_at_once_one_stops(new_scene: Callable[[str], Any], times: Any) -> None:
     for number in range(times):
         scene = new_scene(f"twice-{number}")
         results: list[Any] = []

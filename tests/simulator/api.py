@@ -43,7 +43,7 @@ class Call:
     query: dict[str, str]
     headers: dict[str, str]  # names in lower case
     body: bytes = field(repr=False)
-    key_id: str | None = None
+    key_id: Any = None  # a str, once it is known
     extra_headers: dict[str, str] = field(default_factory=dict)
 
 

@@ -90,7 +90,8 @@ class Simulator:
             return
         self._gateway.stopping.set()
         self._server.stop()
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
         self._server = None
 
     def __enter__(self) -> Simulator:

@@ -38,7 +38,7 @@ MAX_EVENT = 1_000_000
 MAX_DECODED = 64 * 1024 * 1024
 PROTOBUF = "application/x-protobuf"
 # How items are nested: resources, then scopes, then the items (the points of metrics are one level deeper).
-NESTING = {
+NESTING: dict[str, Any] = {
     "otlpTraces": ("resource_spans", "scope_spans", "spans"),
     "otlpLogs": ("resource_logs", "scope_logs", "log_records"),
     "otlpMetrics": ("resource_metrics", "scope_metrics", "metrics"),

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import ansible_test
@@ -185,7 +186,7 @@ CHECKS: dict[str, Callable[[Checks], Counts]] = {
     "sanity": Checks.sanity,
     "integration": Checks.integration,
 }
-GROUPS = {
+GROUPS: dict[str, Any] = {
     "lint": ["ruff", "format", "types", "ansible-lint", "docs", "changelog", "extra-checks", "importer"],
 }
 

@@ -71,7 +71,7 @@ def build(source: Path, destination: Path) -> Path:
 
 def install(tarball: Path, collections: Path) -> None:
     """Install a tarball of the collection below ``collections``, without asking any server."""
-    command = ["collection", "install", "--offline", "--no-deps", "--force", "-p", collections, tarball]
+    command = ["collection", "install", "--offline", "--no-deps", "--force", "-p", str(collections), str(tarball)]
     subprocess.run(
         [sys.executable, "-m", "ansible", "galaxy", *command],
         check=True,

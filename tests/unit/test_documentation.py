@@ -17,14 +17,17 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
+from simulator import Simulator
 from tools.workspace import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,11 +35,11 @@ MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py
 PREFIX = "community.honeycomb."
 # What Ansible itself adds to results
 COMMON = {"changed", "diff", "failed", "msg", "warnings", "deprecations", "exception"}
-PYTHON_TYPES = {"str": str, "bool": bool, "int": int, "float": (int, float), "dict": dict, "list": list}
+PYTHON_TYPES: dict[str, Any] = {"str": str, "bool": bool, "int": int, "float": (int, float), "dict": dict, "list": list}
 
 
 @pytest.fixture(scope="session")
-def documentation(collections_path, session_folder):
+def documentation(collections_path: Path, session_folder: Path) -> dict[Any, Any]:
     """What ansible-doc makes of every module: fragments merged, {name: {"doc", "examples", "return"}}."""
     kept = session_folder / "documentation.json"
     with kept.with_suffix(".lock").open("w") as lock:
@@ -49,7 +52,7 @@ def documentation(collections_path, session_folder):
     return {name.removeprefix(PREFIX): document for name, document in documents.items()}
 
 
-def ask_ansible_doc(collections_path, home):
+def ask_ansible_doc(collections_path: Any, home: Any) -> Any:
     process = subprocess.run(
         [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *(PREFIX + name for name in MODULES)],
         env=clean_environment(home, ANSIBLE_COLLECTIONS_PATH=str(collections_path)),
@@ -60,11 +63,11 @@ def ask_ansible_doc(collections_path, home):
     return process.stdout
 
 
-def texts(value):
+def texts(value: Any) -> Any:
     return " ".join(value) if isinstance(value, list) else value
 
 
-def assert_noticed(compare, wrong_documents):
+def assert_noticed(compare: Any, wrong_documents: Any) -> None:
     """Comparing fails for each of some documents, given as pairs: what is wrong with it, and the document."""
     unnoticed = []
     count = 0
@@ -87,10 +90,10 @@ class Captured(Exception):
 
 
 @functools.cache
-def argument_spec(name):
+def argument_spec(name: Any) -> Any:
     """The arguments with which a module makes its AnsibleModule."""
 
-    def capture(_self, *args, **kwargs):
+    def capture(_self: Any, *args: Any, **kwargs: Any) -> Any:
         raise Captured({"argument_spec": args[0] if args else None, **kwargs})
 
     module = importlib.import_module(f"ansible_collections.community.honeycomb.plugins.modules.{name}")
@@ -99,7 +102,7 @@ def argument_spec(name):
     return caught.value.args[0]
 
 
-def compare_options(spec, options, where):
+def compare_options(spec: Any, options: Any, where: Any) -> None:
     assert set(spec) == set(options), where
     for name, option in spec.items():
         place, documented = f"{where}.{name}", options[name]
@@ -116,7 +119,7 @@ def compare_options(spec, options, where):
             compare_options(option["options"], documented["suboptions"], place)
 
 
-def wrong_options(options):
+def wrong_options(options: Any) -> Iterator[Any]:
     """Documents of options, each wrong in one point, as (what is wrong, document)."""
     yield "an option too many", {**options, "invented": {"type": "str", "description": "x"}}
     for name, option in options.items():
@@ -139,7 +142,7 @@ def wrong_options(options):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_options(documentation, name):
+def test_options(documentation: Any, name: Any) -> None:
     given = argument_spec(name)
     document = documentation[name]["doc"]
     compare_options(given["argument_spec"], document["options"], name)
@@ -166,15 +169,17 @@ def test_options(documentation, name):
         ),
     ],
 )
-def test_options_that_need_others(sim, call_module, name, arguments, missing):
+def test_options_that_need_others(
+    sim: Simulator, call_module: Callable[..., Any], name: Any, arguments: Any, missing: Any
+) -> None:
     """What documentation can say in words only."""
     assert missing in call_module(name, arguments)["msg"]
     assert not sim.requests
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_secrets_are_not_logged(name):
-    def walk(spec):
+def test_secrets_are_not_logged(name: Any) -> None:
+    def walk(spec: Any) -> None:
         for option, details in spec.items():
             holds_text = "str" in (details.get("type", "str"), details.get("elements"))
             if holds_text and re.search(r"(?i)secret|(^|_)keys?$|password|token", option):
@@ -185,7 +190,7 @@ def test_secrets_are_not_logged(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_what_ansible_doc_shows(documentation, name):
+def test_what_ansible_doc_shows(documentation: Any, name: Any) -> None:
     document = documentation[name]["doc"]
     assert document["module"] == name
     assert document["version_added"]
@@ -199,7 +204,7 @@ def test_what_ansible_doc_shows(documentation, name):
         assert reference in MODULES, reference
 
 
-def test_action_group():
+def test_action_group() -> None:
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["honeycomb"]) == MODULES
     assert runtime["requires_ansible"] == ">=2.16.0"
@@ -222,7 +227,7 @@ NOT_YET_EQUAL = {
 }
 
 
-def returned_things(documented):
+def returned_things(documented: Any) -> Iterator[Any]:
     """What RETURN says about things that other modules return too: (thing, what is said of each of its attributes)."""
     for name, entry in documented.items():
         contains = entry.get("contains") or {}
@@ -239,22 +244,22 @@ def returned_things(documented):
         yield from returned_things(contains)
 
 
-def repeated_options(options):
+def repeated_options(options: Any) -> Iterator[Any]:
     for name, option in options.items():
         if name in ("permissions", "marks") and option.get("suboptions"):
             yield f"option {name}", option["suboptions"]
         yield from repeated_options(option.get("suboptions") or {})
 
 
-def wording(entry):
+def wording(entry: Any) -> dict[str, Any]:
     """A document without what may differ: samples, and the place that a reference to an option leads to."""
     text = re.sub(r"[CO]\((?:[\w\[\]]+\.)*(\w+)\)", r"C(\1)", SPECIAL.sub("", texts(entry["description"])))
     contents = {name: wording(part) for name, part in (entry.get("contains") or {}).items()}
     return {**entry, "description": text, "contains": contents, "sample": None}
 
 
-def test_what_several_modules_document_is_the_same(documentation):
-    said = {}
+def test_what_several_modules_document_is_the_same(documentation: Any) -> None:
+    said: dict[Any, Any] = {}
     for document in documentation.values():
         for thing, attributes in [*returned_things(document["return"]), *repeated_options(document["doc"]["options"])]:
             for attribute, entry in attributes.items():
@@ -264,7 +269,7 @@ def test_what_several_modules_document_is_the_same(documentation):
     assert different - NOT_YET_EQUAL == set()
 
 
-def test_the_special_words_of_one_module():
+def test_the_special_words_of_one_module() -> None:
     """What is taken out before documents are compared is no more than that."""
     text = "The key's id. C(null) for a key that check mode would create. It does not change."
     assert SPECIAL.sub("", text) == "The key's id. It does not change."
@@ -275,7 +280,7 @@ def test_the_special_words_of_one_module():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples_use_existing_options(documentation, name):
+def test_examples_use_existing_options(documentation: Any, name: Any) -> None:
     tasks = yaml.safe_load(documentation[name]["examples"])
     assert any(PREFIX + name in task for task in tasks)
     for task in tasks:
@@ -302,7 +307,7 @@ def test_examples_use_existing_options(documentation, name):
                 check_arguments(arguments, documentation[action.removeprefix(PREFIX)]["doc"]["options"], task["name"])
 
 
-def check_arguments(arguments, options, where):
+def check_arguments(arguments: Any, options: Any, where: Any) -> None:
     names = {alias: name for name, option in options.items() for alias in [name, *(option.get("aliases") or [])]}
     for argument, value in (arguments or {}).items():
         assert argument in names, f"{where}: {argument}"
@@ -317,7 +322,7 @@ def check_arguments(arguments, options, where):
 # Returned values
 
 
-def key_scenarios(sim, call):
+def key_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     place = sim.environments[0]["id"]
     wanted = {"name": "a", "key_type": "ingest", "environment": "production"}
     for key_type in ("ingest", "configuration"):
@@ -333,7 +338,7 @@ def key_scenarios(sim, call):
     yield call(**wanted)
 
 
-def info_scenarios(sim, call):
+def info_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     sim.add_key("a", "ingest", "production")
     sim.add_key("b", "configuration", "staging", disabled=True)
     yield call()
@@ -341,7 +346,7 @@ def info_scenarios(sim, call):
     yield call(older_than="a while")
 
 
-def auth_scenarios(sim, call):
+def auth_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call()
     yield call(management_key_secret="wrong")
     for key_type in ("ingest", "configuration"):
@@ -350,7 +355,7 @@ def auth_scenarios(sim, call):
     yield call(management_key_secret="with:colon")
 
 
-def keys_scenarios(sim, call):
+def keys_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     sim.add_key("old", "ingest", "production")
     top = {"key_type": "ingest", "environment": "production"}
     yield call(**top, api_keys=[{"name": "a"}, {"name": "b", "state": "disabled"}, {"name": "old", "state": "absent"}])
@@ -362,7 +367,7 @@ def keys_scenarios(sim, call):
     yield call(**top, api_keys=[{"name": "c"}, {"name": "d"}], concurrency=1)
 
 
-def environment_scenarios(sim, call):
+def environment_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call(name="New", description="d", color="gold", check=True)
     yield call(name="New", description="d", color="gold")
     sim.add_key("in it", "ingest", "new")
@@ -376,13 +381,13 @@ def environment_scenarios(sim, call):
     yield call(state="absent", id="nowhere", name="New")
 
 
-def environment_info_scenarios(sim, call):
+def environment_info_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call()
     yield call(management_key_secret="wrong")
     yield call(management_key_secret="with:colon")
 
 
-def rotation_scenarios(sim, call):
+def rotation_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     long_ago = sim.now() - timedelta(days=100)
     sim.add_key("old", "ingest", "production", created=long_ago)
     sim.add_key("twice", "ingest", "production", created=long_ago)
@@ -414,7 +419,7 @@ SCENARIOS = {
 }
 
 
-def compare_value(value, entry, place):
+def compare_value(value: Any, entry: Any, place: Any) -> None:
     assert isinstance(value, PYTHON_TYPES[entry["type"]]), f"{place} is a {type(value).__name__}, not {entry['type']}"
     assert not (entry["type"] == "int" and isinstance(value, bool)), place
     assert ("elements" in entry) == (entry["type"] == "list"), place
@@ -422,7 +427,7 @@ def compare_value(value, entry, place):
         assert isinstance(part, PYTHON_TYPES[entry["elements"]]), place
 
 
-def compare_results(values, documented, where, seen):
+def compare_results(values: Any, documented: Any, where: Any, seen: Any) -> None:
     """Everything that was returned is documented, with its type; note in ``seen`` what was."""
     for name, value in values.items():
         place = f"{where}.{name}"
@@ -439,13 +444,13 @@ def compare_results(values, documented, where, seen):
                 compare_results(part, entry["contains"], place, seen)
 
 
-def every_entry(documented, where):
+def every_entry(documented: Any, where: Any) -> Iterator[Any]:
     for name, entry in documented.items():
         yield f"{where}.{name}", entry
         yield from every_entry(entry.get("contains") or {}, f"{where}.{name}")
 
 
-def has_to_be_returned(said, arguments, failed):
+def has_to_be_returned(said: Any, arguments: Any, failed: Any) -> bool | None:
     """What the documentation says about a value: True (it is returned), False (it is not), None (it depends)."""
     phases = re.findall(r"V\((\w+)\)", said)
     if phases and (arguments["phase"] in phases) is ("all phases but" in said):
@@ -461,10 +466,10 @@ def has_to_be_returned(said, arguments, failed):
     return None if re.search("on failure|also|even", said) else False
 
 
-def compare_with_returned(documented, outcomes, where):
+def compare_with_returned(documented: Any, outcomes: Any, where: Any) -> None:
     """RETURN against what was returned: pairs of arguments and a result, successes and failures."""
-    seen = set()
-    unclear = {}
+    seen: set[Any] = set()
+    unclear: dict[Any, Any] = {}
     for arguments, result in outcomes:
         own = {key: value for key, value in result.items() if key not in COMMON}
         compare_results(own, documented, where, seen)
@@ -485,7 +490,7 @@ def compare_with_returned(documented, outcomes, where):
             compare_value(entry["sample"], entry, f"the sample of {place}")
 
 
-def wrong_returns(documented, top=True):
+def wrong_returns(documented: Any, top: Any = True) -> Iterator[Any]:
     """Documents of returned values, each wrong in one point, as (what is wrong, document)."""
     yield "a value too many", {**documented, "invented": {"type": "str", "returned": "success"}}
     for name, entry in documented.items():
@@ -504,10 +509,10 @@ def wrong_returns(documented, top=True):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_returned_values(sim, call_module, documentation, name):
+def test_returned_values(sim: Simulator, call_module: Callable[..., Any], documentation: Any, name: Any) -> None:
     outcomes = []
 
-    def call(check=False, **arguments):
+    def call(check: Any = False, **arguments: Any) -> Any:
         before = sum(request.method != "GET" for request in sim.requests)
         result = call_module(name, arguments, check=check)
         if check:
@@ -526,7 +531,7 @@ def test_returned_values(sim, call_module, documentation, name):
 
 
 # Of modules that write: what to run twice
-TWICE = {
+TWICE: dict[str, Any] = {
     "honeycomb_api_key": {"name": "a", "key_type": "ingest", "environment": "production"},
     "honeycomb_api_keys": {"key_type": "ingest", "environment": "production", "api_keys": [{"name": "a"}]},
     "honeycomb_environment": {"name": "New", "color": "gold"},
@@ -540,7 +545,7 @@ TWICE = {
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_idempotent(sim, call_module, documentation, name):
+def test_idempotent(sim: Simulator, call_module: Callable[..., Any], documentation: Any, name: Any) -> None:
     sim.add_key("old", "ingest", "production")
     first, second = (call_module(name, TWICE.get(name, {})) for _time in range(2))
     assert not first.get("failed")

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ COLLECTION = "ansible_collections.community.honeycomb.plugins."
 
 FLAT = {"_errors", "_time", "_parallel"}
 # Which rooms a room may import from, besides itself
-MAY_IMPORT = {
+MAY_IMPORT: dict[str, Any] = {
     "_errors": set(),
     "_time": {"_errors"},
     "_parallel": {"_errors"},

@@ -39,7 +39,7 @@ def copy_new(source: Path, destination: Path) -> None:
             part.replace(destination / path.name)
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "payloads"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
@@ -28,11 +29,11 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "record"
     CALLBACK_NEEDS_ENABLED = True
 
-    def _write(self, **record):
+    def _write(self, **record: Any) -> None:
         with open(os.environ["HONEYCOMB_TEST_RECORD"], "a", encoding="utf-8") as file:
             file.write(json.dumps(record, default=str) + "\n")
 
-    def _record(self, status, result, ignore_errors=False):
+    def _record(self, status: Any, result: Any, ignore_errors: Any = False) -> None:
         task = result._task
         self._write(
             task=task.get_name(),
@@ -43,17 +44,17 @@ class CallbackModule(CallbackBase):
             result=result._result,
         )
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: Any) -> None:
         self._record("changed" if result._result.get("changed") else "ok", result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(self, result: Any, ignore_errors: Any = False) -> None:
         self._record("failed", result, ignore_errors)
 
-    def v2_runner_on_skipped(self, result):
+    def v2_runner_on_skipped(self, result: Any) -> None:
         self._record("skipped", result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: Any) -> None:
         self._record("unreachable", result)
 
-    def v2_playbook_on_stats(self, stats):
+    def v2_playbook_on_stats(self, stats: Any) -> None:
         self._write(stats={host: stats.summarize(host) for host in stats.processed})

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ UTC = timezone.utc
         (0, timedelta(0)),
     ],
 )
-def test_durations(text, expected):
+def test_durations(text: Any, expected: Any) -> None:
     assert parse_duration(text, "max_age") == expected
 
 
@@ -61,7 +62,7 @@ def test_durations(text, expected):
         True,
     ],
 )
-def test_what_is_no_duration(text):
+def test_what_is_no_duration(text: Any) -> None:
     with pytest.raises(InputError) as caught:
         parse_duration(text, "max_age")
     assert caught.value.message.startswith(f"max_age: {text!r} is not a duration")
@@ -69,7 +70,7 @@ def test_what_is_no_duration(text):
 
 
 @given(st.text(max_size=20) | st.from_regex(r"[0-9]{1,13}[smhdw]{1,2}", fullmatch=True))
-def test_any_text_is_a_duration_or_refused(text):
+def test_any_text_is_a_duration_or_refused(text: Any) -> None:
     try:
         duration = parse_duration(text, "x")
     except InputError:
@@ -89,7 +90,7 @@ def test_any_text_is_a_duration_or_refused(text):
         " 2026-02-11T08:15:00-00:00\n",
     ],
 )
-def test_timestamps(text):
+def test_timestamps(text: Any) -> None:
     assert parse_timestamp(text) == datetime(2026, 2, 11, 8, 15, tzinfo=UTC)
     assert format_timestamp(parse_timestamp(text)) == "2026-02-11T08:15:00Z"
 
@@ -111,7 +112,7 @@ def test_timestamps(text):
         {},
     ],
 )
-def test_what_is_no_timestamp(text):
+def test_what_is_no_timestamp(text: Any) -> None:
     assert parse_timestamp(text) is None
 
 
@@ -120,13 +121,13 @@ FIRST, LAST = datetime(1000, 1, 2), datetime(9999, 12, 30)  # noqa: DTZ001
 
 
 @given(st.datetimes(timezones=st.timezones(), min_value=FIRST, max_value=LAST))
-def test_a_timestamp_comes_back(moment):
+def test_a_timestamp_comes_back(moment: Any) -> None:
     again = parse_timestamp(format_timestamp(moment))
     assert again == moment.astimezone(UTC).replace(microsecond=0)
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_date_or_none(text):
+def test_any_text_is_a_date_or_none(text: Any) -> None:
     for parse in (parse_timestamp, parse_http_date):
         moment = parse(text)
         assert moment is None or moment.tzinfo is UTC
@@ -146,7 +147,7 @@ def test_any_text_is_a_date_or_none(text):
         ("Wed, 99 Feb 2026 08:15:00 GMT", None),
     ],
 )
-def test_http_dates(text, expected):
+def test_http_dates(text: Any, expected: Any) -> None:
     assert parse_http_date(text) == expected
 
 
@@ -166,5 +167,5 @@ def test_http_dates(text, expected):
         (1e9, "11574 d 1 h"),
     ],
 )
-def test_seconds_for_people(seconds, text):
+def test_seconds_for_people(seconds: Any, text: Any) -> None:
     assert describe_seconds(seconds) == text

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -22,7 +25,7 @@ INGEST = {"key_type": "ingest", "environment": "production"}
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """A self-signed certificate for 127.0.0.1: the paths of the certificate, of its key, and of another certificate."""
     folder = tmp_path_factory.mktemp("tls")
     for name, address in (("server", "127.0.0.1"), ("other", "127.0.0.2")):
@@ -50,7 +53,7 @@ def certificate(tmp_path_factory):
     return folder / "server.pem", folder / "server.key", folder / "other.pem"
 
 
-def run_cases(call_module, cases, **options):
+def run_cases(call_module: Any, cases: Any, **options: Any) -> Any:
     """Run each case, which has to fail with all of its words; return everything that was printed."""
     output = ""
     for name, (module, arguments, words) in cases.items():
@@ -64,12 +67,14 @@ def run_cases(call_module, cases, **options):
     return output
 
 
-def writes(sim):
+def writes(sim: Any) -> list[Any]:
     return [request for request in sim.requests if request.method != "GET"]
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_bad_input(sim, call_module, leaks, check):
+def test_bad_input(
+    sim: Simulator, call_module: Callable[..., Any], leaks: Callable[..., list[str]], check: Any
+) -> None:
     twins = [sim.add_key("twin", "ingest", "production") for _number in range(2)]
     ingest = sim.add_key("sender", "ingest", "production")
     key_id, secret = sim.management
@@ -174,7 +179,7 @@ def test_bad_input(sim, call_module, leaks, check):
     assert not leaks(sim, output.replace(secret[::-1], ""))
 
 
-def test_a_secret_given_as_id_is_not_shown(sim, call_module):
+def test_a_secret_given_as_id_is_not_shown(sim: Simulator, call_module: Callable[..., Any]) -> None:
     """Ansible repeats what a task was given, and an id is no secret. What does not look like an id may be one."""
     secret = sim.management[1]
     for module, arguments in ((INFO, {}), (KEYS, {"api_keys": []}), (AUTH, {}), (KEYS, {"api_keys": ["x"]})):
@@ -184,7 +189,7 @@ def test_a_secret_given_as_id_is_not_shown(sim, call_module):
 
 
 @pytest.fixture
-def hostile(tmp_path, raw_server, http_answer):
+def hostile(tmp_path: Path, raw_server: Callable[..., Any], http_answer: Callable[..., bytes]) -> tuple[Any, ...]:
     """A proxy for what is not encrypted, other credentials for every host, and the variables that lead to both."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password else\n")
@@ -194,7 +199,7 @@ def hostile(tmp_path, raw_server, http_answer):
     return proxy, {**variables, "no_proxy": "", "NO_PROXY": "", "NETRC": str(netrc)}
 
 
-def ask(target, **options):
+def ask(target: Any, **options: Any) -> dict[str, Any]:
     credentials = dict(zip(("management_key_id", "management_key_secret"), target.management, strict=True))
     return {**credentials, "api_url": target.url, "max_wait": 0, **options}
 
@@ -221,7 +226,16 @@ DAYS = [
         if (operation, day[0]) not in (("deleteApiKey", "garbage"), ("deleteApiKey", "truncate"))
     ],
 )
-def test_bad_days(sim, call_module, leaks, hostile, operation, effect, details, words):
+def test_bad_days(
+    sim: Simulator,
+    call_module: Callable[..., Any],
+    leaks: Callable[..., list[str]],
+    hostile: Any,
+    operation: Any,
+    effect: Any,
+    details: Any,
+    words: Any,
+) -> None:
     key = sim.add_key("a", "ingest", "production")
     proxy, env = hostile
     before = sim.keys()
@@ -237,7 +251,14 @@ def test_bad_days(sim, call_module, leaks, hostile, operation, effect, details, 
     assert sim.keys() == before
 
 
-def test_redirects_do_not_get_credentials(sim, call_module, leaks, hostile, raw_server, http_answer):
+def test_redirects_do_not_get_credentials(
+    sim: Simulator,
+    call_module: Callable[..., Any],
+    leaks: Callable[..., list[str]],
+    hostile: Any,
+    raw_server: Callable[..., Any],
+    http_answer: Callable[..., bytes],
+) -> None:
     elsewhere = raw_server(http_answer({}))
     proxy, env = hostile
     sim.fail(None, "redirect", times=None, location=elsewhere.url + "/2/auth")
@@ -254,7 +275,7 @@ def test_redirects_do_not_get_credentials(sim, call_module, leaks, hostile, raw_
     assert not leaks(sim, output)
 
 
-def test_nobody_listens(sim, call_module, leaks):
+def test_nobody_listens(sim: Simulator, call_module: Callable[..., Any], leaks: Callable[..., list[str]]) -> None:
     output = run_cases(
         call_module,
         {
@@ -275,7 +296,9 @@ def test_nobody_listens(sim, call_module, leaks):
     assert not leaks(sim, output)
 
 
-def test_certificates(sim, call_module, leaks, certificate, tmp_path):
+def test_certificates(
+    sim: Simulator, call_module: Callable[..., Any], leaks: Callable[..., list[str]], certificate: Any, tmp_path: Path
+) -> None:
     server, private, other = certificate
     broken, empty = tmp_path / "broken.pem", tmp_path / "empty.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")

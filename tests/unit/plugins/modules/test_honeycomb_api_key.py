@@ -7,12 +7,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simulator import Simulator
 from simulator.records import PERMISSIONS
 
 MODULE = "honeycomb_api_key"
@@ -21,18 +24,18 @@ CONFIGURATION = {"key_type": "configuration", "environment": "production"}
 
 
 @pytest.fixture
-def api_key(call_module):
-    def call(*, check=False, env=None, **args):
+def api_key(call_module: Callable[..., Any]) -> Any:
+    def call(*, check: Any = False, env: Any = None, **args: Any) -> Any:
         return call_module(MODULE, args, check=check, env=env)
 
     return call
 
 
-def writes(sim):
+def writes(sim: Any) -> list[Any]:
     return [request for request in sim.requests if request.method != "GET"]
 
 
-def refused(result, *words):
+def refused(result: Any, *words: Any) -> Any:
     """A clear failure that says all of the words."""
     assert result.get("failed"), result
     for word in words:
@@ -44,7 +47,9 @@ def refused(result, *words):
 
 
 @pytest.mark.parametrize(("key_type", "length"), [("ingest", 64), ("configuration", 22)])
-def test_created_key_works_for_applications(sim, api_key, leaks, key_type, length):
+def test_created_key_works_for_applications(
+    sim: Simulator, api_key: Any, leaks: Callable[..., list[str]], key_type: Any, length: Any
+) -> None:
     result = api_key(
         name="checkout",
         key_type=key_type,
@@ -70,7 +75,7 @@ def test_created_key_works_for_applications(sim, api_key, leaks, key_type, lengt
     assert not leaks(sim, again.output)
 
 
-def test_result_of_a_new_key(sim, api_key):
+def test_result_of_a_new_key(sim: Simulator, api_key: Any) -> None:
     result = api_key(name="checkout", permissions={"create_datasets": True}, **INGEST)
     (record,) = sim.keys("checkout")
     place = next(place for place in sim.environments if place["slug"] == "production")
@@ -98,7 +103,7 @@ def test_result_of_a_new_key(sim, api_key):
 
 
 @pytest.mark.parametrize("spelling", ["Production", "production", "id"])
-def test_environment_by_name_slug_or_id(sim, api_key, spelling):
+def test_environment_by_name_slug_or_id(sim: Simulator, api_key: Any, spelling: Any) -> None:
     place = sim.environments[0]
     result = api_key(name="checkout", key_type="ingest", environment=place["id"] if spelling == "id" else spelling)
     assert result["api_key"]["environment"]["id"] == place["id"]
@@ -108,7 +113,7 @@ def test_environment_by_name_slug_or_id(sim, api_key, spelling):
     "name",
     ["caf\u00e9 \u2615", "team/checkout", 'it\'s "quoted" \\ \u00fcber', "\U0001f511" * 100, "100% $HOME {x}", "x  x"],
 )
-def test_unusual_names(sim, api_key, name):
+def test_unusual_names(sim: Simulator, api_key: Any, name: Any) -> None:
     created = api_key(name=name, **INGEST)
     assert created["api_key"]["name"] == name == sim.key(created["api_key"]["id"]).name
     assert not api_key(name=name, **INGEST)["changed"]
@@ -116,7 +121,7 @@ def test_unusual_names(sim, api_key, name):
     assert not sim.keys()
 
 
-def test_preprovisioned_key_is_refused_until_it_is_enabled(sim, api_key):
+def test_preprovisioned_key_is_refused_until_it_is_enabled(sim: Simulator, api_key: Any) -> None:
     result = api_key(name="later", state="disabled", **INGEST)
     assert (result["changed"], result["api_key"]["disabled"]) == (True, True)
     headers = {"X-Honeycomb-Team": result["key"]}
@@ -131,7 +136,7 @@ def test_preprovisioned_key_is_refused_until_it_is_enabled(sim, api_key):
 
 # Not quoted in a playbook, YAML makes a date of it, and Ansible a text with a blank.
 @pytest.mark.parametrize("text", ["2099-01-31T12:00:00Z", "2099-01-31 12:00:00+00:00", "2099-01-31T13:00:00.25+01:00"])
-def test_time_to_live(sim, api_key, text):
+def test_time_to_live(sim: Simulator, api_key: Any, text: Any) -> None:
     assert api_key(name="short", time_to_live=text, **INGEST)["changed"]
     (record,) = sim.keys("short")
     assert record.time_to_live.isoformat() == "2099-01-31T12:00:00+00:00"
@@ -141,7 +146,7 @@ def test_time_to_live(sim, api_key, text):
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_time_to_live_that_is_over(sim, api_key, check):
+def test_time_to_live_that_is_over(sim: Simulator, api_key: Any, check: Any) -> None:
     refused(
         api_key(name="short", time_to_live="2001-01-31T12:00:00Z", check=check, **INGEST), "time_to_live", "in the past"
     )
@@ -151,7 +156,7 @@ def test_time_to_live_that_is_over(sim, api_key, check):
 # Finding
 
 
-def test_a_name_counts_within_type_and_environment(sim, api_key):
+def test_a_name_counts_within_type_and_environment(sim: Simulator, api_key: Any) -> None:
     for key_type, place in itertools.product(("ingest", "configuration"), ("production", "staging")):
         sim.add_key("twin", key_type, place)
     for key_type, place in itertools.product(("ingest", "configuration"), ("production", "staging")):
@@ -164,20 +169,20 @@ def test_a_name_counts_within_type_and_environment(sim, api_key):
 
 @pytest.mark.parametrize("state", ["present", "disabled", "absent"])
 @pytest.mark.parametrize("check", [True, False])
-def test_ambiguous_name_lists_ids_and_changes_nothing(sim, api_key, state, check):
+def test_ambiguous_name_lists_ids_and_changes_nothing(sim: Simulator, api_key: Any, state: Any, check: Any) -> None:
     twins = [sim.add_key("twin", "ingest", "production") for number in range(3)]
     message = refused(api_key(name="twin", state=state, check=check, **INGEST), "'twin'", "production", "id")
     assert all(twin.id in message for twin in twins)
     assert not writes(sim)
 
 
-def test_id_wins_over_name_and_settles_ambiguity(sim, api_key):
+def test_id_wins_over_name_and_settles_ambiguity(sim: Simulator, api_key: Any) -> None:
     one, two = (sim.add_key("twin", "ingest", "production") for number in range(2))
     assert api_key(id=one.id, name="twin", state="disabled", **INGEST)["changed"]
     assert (sim.key(one.id).disabled, sim.key(two.id).disabled) == (True, False)
 
 
-def test_name_is_found_among_many_pages(sim, api_key):
+def test_name_is_found_among_many_pages(sim: Simulator, api_key: Any) -> None:
     keys = sim.add_keys(250)
     result = api_key(name="key 237", state="disabled", **INGEST)
     assert result["api_key"]["id"] == keys[236].id
@@ -187,7 +192,7 @@ def test_name_is_found_among_many_pages(sim, api_key):
     assert len({request.connection for request in sim.requests}) == 1
 
 
-def test_the_third_character_of_ids_varies(sim, api_key):
+def test_the_third_character_of_ids_varies(sim: Simulator, api_key: Any) -> None:
     from simulator import Simulator
 
     with Simulator(region="b") as europe:
@@ -203,7 +208,7 @@ def test_the_third_character_of_ids_varies(sim, api_key):
 # Changing
 
 
-def test_rename_by_id(sim, api_key):
+def test_rename_by_id(sim: Simulator, api_key: Any) -> None:
     key = sim.add_key("old", "configuration", "staging", permissions={"run_queries": True})
     for check in (True, False):
         result = api_key(id=key.id, name="new", check=check)
@@ -217,7 +222,7 @@ def test_rename_by_id(sim, api_key):
     assert write.body["data"]["attributes"] == {"name": "new"}
 
 
-def test_without_a_name_the_name_stays(sim, api_key):
+def test_without_a_name_the_name_stays(sim: Simulator, api_key: Any) -> None:
     key = sim.add_key("old", "ingest", "staging")
     assert api_key(id=key.id, state="disabled")["api_key"]["name"] == "old"
     assert not api_key(id=key.id, state="disabled")["changed"]
@@ -225,7 +230,7 @@ def test_without_a_name_the_name_stays(sim, api_key):
 
 
 @pytest.mark.parametrize("purge", [True, False])
-def test_purge_permissions(sim, api_key, purge):
+def test_purge_permissions(sim: Simulator, api_key: Any, purge: Any) -> None:
     sim.add_key("ci", "configuration", "production", permissions={"manage_markers": True, "run_queries": True})
     for check in (True, False):
         result = api_key(
@@ -246,20 +251,20 @@ def test_purge_permissions(sim, api_key, purge):
     )["changed"]
 
 
-def test_without_permissions_they_are_left_alone(sim, api_key):
+def test_without_permissions_they_are_left_alone(sim: Simulator, api_key: Any) -> None:
     sim.add_key("ci", "configuration", "production", permissions={"manage_markers": True})
     assert not api_key(name="ci", **CONFIGURATION)["changed"]
     assert api_key(name="ci", state="disabled", **CONFIGURATION)["api_key"]["permissions"]["manage_markers"]
 
 
-def test_empty_permissions_take_all_away(sim, api_key):
+def test_empty_permissions_take_all_away(sim: Simulator, api_key: Any) -> None:
     sim.add_key("ci", "configuration", "production", permissions={"manage_markers": True})
     assert not api_key(name="ci", permissions={}, purge_permissions=False, **CONFIGURATION)["changed"]
     assert not any(api_key(name="ci", permissions={}, **CONFIGURATION)["api_key"]["permissions"].values())
 
 
 @pytest.mark.parametrize("spelling", ["manage_privateBoards", "manage_private_boards"])
-def test_private_boards_in_both_spellings(sim, api_key, spelling):
+def test_private_boards_in_both_spellings(sim: Simulator, api_key: Any, spelling: Any) -> None:
     result = api_key(name="boards", permissions={spelling: True}, **CONFIGURATION)
     assert result["api_key"]["permissions"]["manage_privateBoards"]
     assert "manage_private_boards" not in result["api_key"]["permissions"]
@@ -269,7 +274,7 @@ def test_private_boards_in_both_spellings(sim, api_key, spelling):
 
 
 @pytest.mark.parametrize("before", [None, {}, {"manage_privateBoards": True}, {"visible_team_members": True}])
-def test_private_boards_and_visible_members_exclude_each_other(sim, api_key, before):
+def test_private_boards_and_visible_members_exclude_each_other(sim: Simulator, api_key: Any, before: Any) -> None:
     if before is not None:
         sim.add_key("boards", "configuration", "production", permissions=before)
     both = {"manage_privateBoards": True, "visible_team_members": True}
@@ -279,7 +284,7 @@ def test_private_boards_and_visible_members_exclude_each_other(sim, api_key, bef
     assert not writes(sim)
 
 
-def test_a_key_that_has_both_can_still_be_changed(sim, api_key):
+def test_a_key_that_has_both_can_still_be_changed(sim: Simulator, api_key: Any) -> None:
     both = {"manage_privateBoards": True, "visible_team_members": True}
     key = sim.add_key("boards", "configuration", "production", permissions={**both, "run_queries": True})
     assert api_key(id=key.id, name="renamed")["changed"]
@@ -288,7 +293,7 @@ def test_a_key_that_has_both_can_still_be_changed(sim, api_key):
     assert not sim.key(key.id).permissions["visible_team_members"]
 
 
-def test_answer_that_differs_from_what_was_asked_for_is_told(run_module):
+def test_answer_that_differs_from_what_was_asked_for_is_told(run_module: Callable[..., Any]) -> None:
     from simulator import Simulator
 
     with Simulator(signals_on_update=False) as strict:
@@ -302,7 +307,7 @@ def test_answer_that_differs_from_what_was_asked_for_is_told(run_module):
 # What can't be changed, refused before anything is written
 
 
-UNCHANGEABLE = [
+UNCHANGEABLE: list[Any] = [
     ("ingest", {"key_type": "configuration"}, ["key_type", "ingest", "configuration", "can't be changed"]),
     ("ingest", {"environment": "staging"}, ["environment", "can't be changed"]),
     ("ingest", {"permissions": {"create_datasets": True}}, ["permissions.create_datasets", "can't be changed"]),
@@ -324,15 +329,19 @@ UNCHANGEABLE = [
         if state != "absent" or {"key_type", "environment"} & set(case[1])
     ],
 )
-def test_unchangeable_attributes(sim, api_key, key_type, wanted, words, state, check):
-    expiry = {"time_to_live": sim.now().replace(year=2098)} if "time_to_live" in wanted and key_type == "ingest" else {}
+def test_unchangeable_attributes(
+    sim: Simulator, api_key: Any, key_type: Any, wanted: Any, words: Any, state: Any, check: Any
+) -> None:
+    expiry: dict[str, Any] = (
+        {"time_to_live": sim.now().replace(year=2098)} if "time_to_live" in wanted and key_type == "ingest" else {}
+    )
     key = sim.add_key("fixed", key_type, "production", **expiry)
     refused(api_key(id=key.id, name="renamed too", state=state, check=check, **wanted), *words)
     assert not writes(sim)
     assert sim.key(key.id) == key
 
 
-def test_unchangeable_attributes_of_a_key_found_by_name(sim, api_key):
+def test_unchangeable_attributes_of_a_key_found_by_name(sim: Simulator, api_key: Any) -> None:
     key = sim.add_key("fixed", "ingest", "production", permissions={"create_datasets": True})
     refused(
         api_key(name="fixed", permissions={"create_datasets": False}, **INGEST),
@@ -349,7 +358,7 @@ def test_unchangeable_attributes_of_a_key_found_by_name(sim, api_key):
 # Deleting, and unknown ids
 
 
-def test_absent_by_name_and_by_id(sim, api_key):
+def test_absent_by_name_and_by_id(sim: Simulator, api_key: Any) -> None:
     one, two = sim.add_key("one", "ingest", "production"), sim.add_key("two", "ingest", "production")
     for wanted, key in (({"name": "one", **INGEST}, one), ({"id": two.id}, two)):
         assert api_key(state="absent", check=True, **wanted)["changed"]
@@ -362,7 +371,7 @@ def test_absent_by_name_and_by_id(sim, api_key):
         assert (again["changed"], again["api_key"], again["diff"]) == (False, {}, {"before": {}, "after": {}})
 
 
-def test_absent_with_another_name_is_refused(sim, api_key):
+def test_absent_with_another_name_is_refused(sim: Simulator, api_key: Any) -> None:
     key = sim.add_key("precious", "ingest", "production")
     refused(api_key(id=key.id, name="junk", state="absent"), key.id, "precious", "junk")
     assert sim.key(key.id)
@@ -371,13 +380,13 @@ def test_absent_with_another_name_is_refused(sim, api_key):
 
 @pytest.mark.parametrize("state", ["present", "disabled"])
 @pytest.mark.parametrize("check", [True, False])
-def test_unknown_id_is_an_error(sim, api_key, state, check):
+def test_unknown_id_is_an_error(sim: Simulator, api_key: Any, state: Any, check: Any) -> None:
     unknown = "hcxik_" + "0" * 26
     refused(api_key(id=unknown, name="x", state=state, check=check, **INGEST), unknown, "no key")
     assert not writes(sim)
 
 
-def test_unknown_id_is_absent_only_in_the_right_team(sim, api_key):
+def test_unknown_id_is_absent_only_in_the_right_team(sim: Simulator, api_key: Any) -> None:
     """A team that is not ours hides every key: that must not pass for a key that is gone."""
     key = sim.add_key("leaked", "ingest", "production")
     for team in ("another-team", "..", "team/with/slashes?x=1#y", "\u00fcber"):
@@ -388,7 +397,7 @@ def test_unknown_id_is_absent_only_in_the_right_team(sim, api_key):
 
 
 @pytest.mark.parametrize("key_id", ["", "..", "../environments", "a b", "x?y", "caf\u00e9"])
-def test_what_is_no_id_is_refused(sim, api_key, key_id):
+def test_what_is_no_id_is_refused(sim: Simulator, api_key: Any, key_id: Any) -> None:
     refused(api_key(id=key_id, state="absent"), "id", repr(key_id))
     assert not sim.requests
 
@@ -396,7 +405,7 @@ def test_what_is_no_id_is_refused(sim, api_key, key_id):
 # Scopes, team and environment variables
 
 
-def test_without_environments_read_an_id_works(sim, api_key):
+def test_without_environments_read_an_id_works(sim: Simulator, api_key: Any) -> None:
     env = {**sim.environment_variables(sim.add_management_key(["api-keys:read", "api-keys:write"]))}
     place = sim.environments[0]["id"]
     wanted = {"name": "blind", "key_type": "ingest", "environment": place}
@@ -412,7 +421,7 @@ def test_without_environments_read_an_id_works(sim, api_key):
 
 
 @pytest.mark.parametrize("missing", ["api-keys:read", "api-keys:write"])
-def test_missing_scope_is_named(sim, api_key, missing):
+def test_missing_scope_is_named(sim: Simulator, api_key: Any, missing: Any) -> None:
     scopes = {"api-keys:read", "api-keys:write", "environments:read"} - {missing}
     management = sim.add_management_key(scopes)
     result = api_key(name="x", env=sim.environment_variables(management), **INGEST)
@@ -421,7 +430,7 @@ def test_missing_scope_is_named(sim, api_key, missing):
     assert not sim.keys()
 
 
-def test_team_is_found_or_given(sim, api_key):
+def test_team_is_found_or_given(sim: Simulator, api_key: Any) -> None:
     sim.add_key("a", "ingest", "production")
     assert not api_key(name="a", **INGEST)["changed"]
     assert [request.operation for request in sim.requests].count("getV2Auth") == 1
@@ -431,7 +440,7 @@ def test_team_is_found_or_given(sim, api_key):
     assert "getV2Auth" not in [request.operation for request in sim.requests]
 
 
-def test_environment_variables(sim, api_key):
+def test_environment_variables(sim: Simulator, api_key: Any) -> None:
     key_id, secret = sim.management
     first = {"HONEYCOMB_KEY_ID": key_id, "HONEYCOMB_KEY_SECRET": secret, "HONEYCOMB_API_ENDPOINT": sim.url}
     second = {
@@ -499,7 +508,16 @@ volatile = ("id", "created_at", "updated_at")
     rename=st.booleans(),
     scope_args=st.booleans(),
 )
-def test_prediction_equals_result(sim, api_key, leaks, keys, wanted, by_id, rename, scope_args):
+def test_prediction_equals_result(
+    sim: Simulator,
+    api_key: Any,
+    leaks: Callable[..., list[str]],
+    keys: Any,
+    wanted: Any,
+    by_id: Any,
+    rename: Any,
+    scope_args: Any,
+) -> None:
     name = f"k{len(sim.requests)}"
     records = [
         sim.add_key(

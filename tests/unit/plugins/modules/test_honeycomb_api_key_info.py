@@ -6,23 +6,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+
+from simulator import Simulator
 
 MODULE = "honeycomb_api_key_info"
 
 
 @pytest.fixture
-def info(call_module):
-    def call(*, check=False, env=None, **args):
+def info(call_module: Callable[..., Any]) -> Any:
+    def call(*, check: Any = False, env: Any = None, **args: Any) -> Any:
         return call_module(MODULE, args, check=check, env=env)
 
     return call
 
 
 @pytest.fixture
-def keys(sim):
+def keys(sim: Simulator) -> dict[str, Any]:
     """Three keys of different type, place, state and age, the youngest first."""
     now = sim.now()
     return {
@@ -38,7 +42,7 @@ def keys(sim):
     }
 
 
-def names(result):
+def names(result: Any) -> list[Any]:
     return [key["name"] for key in result["api_keys"]]
 
 
@@ -64,7 +68,9 @@ def names(result):
         ({"status": "enabled", "older_than": "12h", "environment": "production"}, ["old"]),
     ],
 )
-def test_filters(sim, info, keys, leaks, filters, expected):
+def test_filters(
+    sim: Simulator, info: Any, keys: Any, leaks: Callable[..., list[str]], filters: Any, expected: Any
+) -> None:
     for check in (True, False):
         result = info(check=check, **filters)
         assert names(result) == expected
@@ -74,7 +80,7 @@ def test_filters(sim, info, keys, leaks, filters, expected):
     assert {request.method for request in sim.requests} == {"GET"}
 
 
-def test_by_id_other_filters_apply_too(sim, info, keys):
+def test_by_id_other_filters_apply_too(sim: Simulator, info: Any, keys: Any) -> None:
     key_id = keys["old"].id
     assert names(info(id=key_id)) == ["old"]
     assert names(info(id=key_id, name="old", key_type="configuration", status="enabled")) == ["old"]
@@ -90,7 +96,7 @@ def test_by_id_other_filters_apply_too(sim, info, keys):
     assert names(info(id="../environments")) == []
 
 
-def test_what_is_said_of_a_key(sim, info, keys):
+def test_what_is_said_of_a_key(sim: Simulator, info: Any, keys: Any) -> None:
     (described,) = info(id=keys["old"].id)["api_keys"]
     place = sim.environments[0]
     assert described["environment"] == {name: place[name] for name in ("id", "name", "slug")}
@@ -111,14 +117,14 @@ def test_what_is_said_of_a_key(sim, info, keys):
     }
 
 
-def test_age_goes_by_the_clock_of_the_service(sim, info):
+def test_age_goes_by_the_clock_of_the_service(sim: Simulator, info: Any) -> None:
     sim.add_key("a", "ingest", "production")
     sim.advance(10 * 86400 + 5)
     assert info(older_than="10d")["api_keys"][0]["age_days"] == 10
     assert not info(older_than="11d")["api_keys"]
 
 
-def test_all_pages_and_summary(sim, info):
+def test_all_pages_and_summary(sim: Simulator, info: Any) -> None:
     sim.add_keys(250, environment="production")
     sim.add_keys(7, key_type="configuration", environment="staging", disabled=True)
     result = info()
@@ -136,18 +142,18 @@ def test_all_pages_and_summary(sim, info):
 
 
 @pytest.mark.parametrize("count", [100, 200])
-def test_full_last_page(sim, info, count):
+def test_full_last_page(sim: Simulator, info: Any, count: Any) -> None:
     sim.add_keys(count)
     assert info()["summary"]["total"] == count
 
 
-def test_empty_team(info):
+def test_empty_team(info: Any) -> None:
     result = info()
     assert result["api_keys"] == []
     assert result["summary"] == {"total": 0, "enabled": 0, "disabled": 0, "by_environment": {}, "by_type": {}}
 
 
-def test_without_environments_read(sim, info, keys):
+def test_without_environments_read(sim: Simulator, info: Any, keys: Any) -> None:
     env = sim.environment_variables(sim.add_management_key(["api-keys:read"]))
     place = sim.environments[0]
     result = info(env=env)
@@ -177,7 +183,7 @@ def test_without_environments_read(sim, info, keys):
         ({"key_type": "management"}, ["key_type", "ingest, configuration"]),
     ],
 )
-def test_bad_filters(info, filters, words):
+def test_bad_filters(info: Any, filters: Any, words: Any) -> None:
     result = info(**filters)
     assert result["failed"]
     assert all(word in result["msg"] for word in words), result["msg"]

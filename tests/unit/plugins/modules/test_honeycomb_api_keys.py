@@ -6,47 +6,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from simulator import Simulator
 
 MODULE = "honeycomb_api_keys"
 DEFAULTS = {"environment": "production", "key_type": "ingest"}
 
 
 @pytest.fixture
-def api_keys(call_module):
-    def call(items, *, check=False, env=None, **args):
+def api_keys(call_module: Callable[..., Any]) -> Any:
+    def call(items: Any, *, check: Any = False, env: Any = None, **args: Any) -> Any:
         return call_module(MODULE, {**DEFAULTS, **args, "api_keys": items}, check=check, env=env)
 
     return call
 
 
-def names(*given, **more):
+def names(*given: Any, **more: Any) -> list[Any]:
     return [{"name": name, **more} for name in given]
 
 
-def actions(result):
+def actions(result: Any) -> dict[Any, Any]:
     return {row["name"]: row["action"] for row in result["api_keys"]}
 
 
-def writes(sim):
+def writes(sim: Any) -> list[Any]:
     return [request.operation for request in sim.requests if request.method != "GET"]
 
 
-def state(sim):
+def state(sim: Any) -> set[Any]:
     return {(key.name, key.key_type, key.environment, key.disabled) for key in sim.keys()}
 
 
-def accepted(sim, value):
+def accepted(sim: Any, value: Any) -> bool:
     return requests.get(f"{sim.url}/1/auth", headers={"X-Honeycomb-Team": value}, timeout=5).status_code == 200
 
 
 # What it does
 
 
-def test_a_set_of_keys_in_one_go(sim, api_keys, leaks):
+def test_a_set_of_keys_in_one_go(sim: Simulator, api_keys: Any, leaks: Callable[..., list[str]]) -> None:
     items = [
         *names("a", "b"),
         {"name": "c", "key_type": "configuration", "permissions": {"send_events": True}},
@@ -68,7 +73,7 @@ def test_a_set_of_keys_in_one_go(sim, api_keys, leaks):
     assert not leaks(sim, str(result["api_keys"]) + str(result["diff"]))
 
 
-def test_as_few_requests_as_can_be(sim, api_keys):
+def test_as_few_requests_as_can_be(sim: Simulator, api_keys: Any) -> None:
     sim.add_keys(250, environment="staging")
     sim.add_keys(250, key_type="configuration", environment="staging")
     result = api_keys(names(*"abcdefghijklmnopqrstuvwxyz"))
@@ -84,17 +89,18 @@ def test_as_few_requests_as_can_be(sim, api_keys):
     assert again["diff"]["before"] == again["diff"]["after"] == result["diff"]["after"]
 
 
-def test_every_kind_of_change_at_once(sim, api_keys):
+def test_every_kind_of_change_at_once(sim: Simulator, api_keys: Any) -> None:
+    there: dict[str, dict[str, Any]] = {
+        "same": {},
+        "off": {},
+        "on": {"disabled": True},
+        "gone": {},
+        "renamed": {},
+        "more": {"permissions": {"send_events": True}},
+    }
     by_name = {
         name: sim.add_key(name=name, key_type="configuration", environment="production", **attributes)
-        for name, attributes in {
-            "same": {},
-            "off": {},
-            "on": {"disabled": True},
-            "gone": {},
-            "renamed": {},
-            "more": {"permissions": {"send_events": True}},
-        }.items()
+        for name, attributes in there.items()
     }
     items = [
         *names("same", "on"),
@@ -132,7 +138,7 @@ def test_every_kind_of_change_at_once(sim, api_keys):
 # The simulator is the same for all examples, which is what a history is.
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_prediction_and_outcome_are_the_same(sim, api_keys, data):
+def test_prediction_and_outcome_are_the_same(sim: Simulator, api_keys: Any, data: Any) -> None:
     item = st.fixed_dictionaries(
         {"name": st.sampled_from("abcd"), "state": st.sampled_from(["present", "disabled", "absent"])},
         optional={
@@ -159,7 +165,7 @@ def test_prediction_and_outcome_are_the_same(sim, api_keys, data):
 # What is not listed
 
 
-def test_purge_stays_within_its_bounds(sim, api_keys):
+def test_purge_stays_within_its_bounds(sim: Simulator, api_keys: Any) -> None:
     kept = [
         sim.add_key(name="svc-x", environment="staging"),
         sim.add_key(name="svc-x", key_type="configuration", environment="production"),
@@ -184,7 +190,7 @@ def test_purge_stays_within_its_bounds(sim, api_keys):
     assert sim.key(off.id) is None
 
 
-def test_purge_knows_other_marks_when_told(sim, api_keys):
+def test_purge_knows_other_marks_when_told(sim: Simulator, api_keys: Any) -> None:
     key = sim.add_key(name="a [old 20260211T081500Z]", environment="production")
     api_keys(names("a"), purge="delete", marks={"retired": "old"})
     assert sim.key(key.id)
@@ -192,19 +198,19 @@ def test_purge_knows_other_marks_when_told(sim, api_keys):
     assert sim.key(key.id) is None
 
 
-def test_purge_spares_what_an_id_or_a_new_name_mentions(sim, api_keys):
+def test_purge_spares_what_an_id_or_a_new_name_mentions(sim: Simulator, api_keys: Any) -> None:
     first, second = (sim.add_key(name=name, environment="production") for name in "ab")
     result = api_keys([{"id": first.id, "name": "c"}, {"id": second.id, "state": "disabled"}], purge="delete")
     assert actions(result) == {"c": "update", "b": "disable"}
 
 
-def test_purge_spares_others_of_a_listed_name(sim, api_keys):
+def test_purge_spares_others_of_a_listed_name(sim: Simulator, api_keys: Any) -> None:
     """Which of two keys of one name is meant is not for a purge to decide."""
     first, _second = sim.add_keys(2, name="a", environment="production")
     assert not api_keys([{"id": first.id}], purge="delete")["changed"]
 
 
-def test_nothing_is_purged_when_an_item_failed(sim, api_keys):
+def test_nothing_is_purged_when_an_item_failed(sim: Simulator, api_keys: Any) -> None:
     old = sim.add_key(name="old", environment="production")
     sim.fail("createApiKey", status=422)
     result = api_keys(names("new"), purge="delete")
@@ -215,7 +221,9 @@ def test_nothing_is_purged_when_an_item_failed(sim, api_keys):
 @pytest.mark.parametrize("items", [[], names("gone", state="absent")], ids=["nothing", "only absent ones"])
 @pytest.mark.parametrize("prefix", [None, "svc-"])
 @pytest.mark.parametrize("action", ["disable", "delete"])
-def test_a_purge_that_keeps_nothing_needs_a_word(sim, api_keys, items, prefix, action):
+def test_a_purge_that_keeps_nothing_needs_a_word(
+    sim: Simulator, api_keys: Any, items: Any, prefix: Any, action: Any
+) -> None:
     """An undefined variable behind default([]) must not be enough to take every key."""
     keys = [sim.add_key(name=name, environment="production") for name in ("svc-a", "svc-b", "gone")]
     options = {"purge": action, **({"purge_prefix": prefix} if prefix else {})}
@@ -228,7 +236,7 @@ def test_a_purge_that_keeps_nothing_needs_a_word(sim, api_keys, items, prefix, a
     assert taken == [True, True]
 
 
-def test_purge_needs_its_bounds(sim, call_module):
+def test_purge_needs_its_bounds(sim: Simulator, call_module: Callable[..., Any]) -> None:
     result = call_module(MODULE, {"api_keys": [], "purge": "delete", "key_type": "ingest"})
     assert "environment" in result["msg"]
     assert sim.requests == []
@@ -256,7 +264,9 @@ def test_purge_needs_its_bounds(sim, call_module):
         ([{"id": "@", "key_type": "configuration", "state": "absent"}], ["api_keys[0]: key_type"]),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(sim, api_keys, items, words):
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    sim: Simulator, api_keys: Any, items: Any, words: Any
+) -> None:
     key = sim.add_key(name="there", environment="production")
     sim.add_keys(2, name="twice", environment="production")
     items = [{name: key.id if value == "@" else value for name, value in item.items()} for item in items]
@@ -268,25 +278,25 @@ def test_what_cannot_be_is_refused_before_anything_is_written(sim, api_keys, ite
         assert all(item["msg"].startswith(f"api_keys[{item['index']}]: ") for item in result["failed_items"])
 
 
-def test_many_wrong_items_do_not_flood_the_message(sim, api_keys):
+def test_many_wrong_items_do_not_flood_the_message(sim: Simulator, api_keys: Any) -> None:
     result = api_keys([{"name": " "}] * 20)
     assert "20 of 20" in result["msg"] and "15 more" in result["msg"]
     assert [item["index"] for item in result["failed_items"]] == list(range(20))
 
 
 @pytest.mark.parametrize("concurrency", [0, 17])
-def test_concurrency_has_bounds(sim, api_keys, concurrency):
+def test_concurrency_has_bounds(sim: Simulator, api_keys: Any, concurrency: Any) -> None:
     assert "concurrency" in api_keys(names("a"), concurrency=concurrency)["msg"]
     assert sim.requests == []
 
 
-def test_swapping_names_is_no_conflict(sim, api_keys):
+def test_swapping_names_is_no_conflict(sim: Simulator, api_keys: Any) -> None:
     first, second = (sim.add_key(name=name, environment="production") for name in "ab")
     api_keys([{"id": first.id, "name": "b"}, {"id": second.id, "name": "a"}])
     assert (sim.key(first.id).name, sim.key(second.id).name) == ("b", "a")
 
 
-def test_ids_alone_do_without_environments(sim, api_keys):
+def test_ids_alone_do_without_environments(sim: Simulator, api_keys: Any) -> None:
     """A management key that may not read environments, with environments given by their ids."""
     places = [entry["id"] for entry in sim.environments]
     env = sim.environment_variables(sim.add_management_key(scopes=["api-keys:read", "api-keys:write"]))
@@ -298,7 +308,7 @@ def test_ids_alone_do_without_environments(sim, api_keys):
 # What goes wrong on the way
 
 
-def test_a_failure_hands_back_everything_else(sim, api_keys):
+def test_a_failure_hands_back_everything_else(sim: Simulator, api_keys: Any) -> None:
     sim.fail("createApiKey", nth=2, status=422, shape="jsonapi")
     result = api_keys(names("a", "b", "c", "d"), concurrency=1)
     assert (result["failed"], result["changed"], result["error"]["status"]) == (True, True, 422)
@@ -323,7 +333,7 @@ def test_a_failure_hands_back_everything_else(sim, api_keys):
     ],
     ids=str,
 )
-def test_lost_answers_at_every_kind_of_write(sim, api_keys, quick_waits, loss):
+def test_lost_answers_at_every_kind_of_write(sim: Simulator, api_keys: Any, quick_waits: int, loss: Any) -> None:
     sim.add_keys(3, name="gone-{number}", environment="production")
     sim.add_keys(3, name="off-{number}", environment="production")
     for operation in ("createApiKey", "updateApiKey", "deleteApiKey"):
@@ -339,7 +349,7 @@ def test_lost_answers_at_every_kind_of_write(sim, api_keys, quick_waits, loss):
     assert {entry["key"] for entry in result["created"]} == {key.value for key in sim.keys() if not key.disabled}
 
 
-def test_a_service_that_goes_away_takes_no_value_with_it(sim, api_keys, quick_waits):
+def test_a_service_that_goes_away_takes_no_value_with_it(sim: Simulator, api_keys: Any, quick_waits: int) -> None:
     sim.fail("createApiKey", effect="down", nth=4)
     result = api_keys(names(*"abcdefgh"), concurrency=2, timeout=0.5, max_wait=60)
     assert result["failed"] and len(result["created"]) == 3

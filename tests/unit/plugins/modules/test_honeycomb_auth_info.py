@@ -6,22 +6,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+
+from simulator import Simulator
 
 MODULE = "honeycomb_auth_info"
 NOTHING = {"id": None, "key_type": None, "team": None, "environment": None, "access": None}
 
 
 @pytest.fixture
-def auth(call_module):
-    def call(*, check=False, env=None, **args):
+def auth(call_module: Callable[..., Any]) -> Any:
+    def call(*, check: Any = False, env: Any = None, **args: Any) -> Any:
         return call_module(MODULE, args, check=check, env=env)
 
     return call
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_management_key(sim, auth, leaks, check):
+def test_management_key(sim: Simulator, auth: Any, leaks: Callable[..., list[str]], check: Any) -> None:
     management = sim.add_management_key(["api-keys:read"], name="reader")
     result = auth(env=sim.environment_variables(management), check=check)
     assert result["management_key"] == {"id": management[0], "name": "reader", "scopes": ["api-keys:read"]}
@@ -32,7 +37,7 @@ def test_management_key(sim, auth, leaks, check):
 
 
 @pytest.mark.parametrize("key_type", ["ingest", "configuration"])
-def test_valid_value(sim, auth, leaks, key_type):
+def test_valid_value(sim: Simulator, auth: Any, leaks: Callable[..., list[str]], key_type: Any) -> None:
     key = sim.add_key("app", key_type, "staging", permissions={"create_datasets": True})
     # It needs no management key, so that it can run where the application runs.
     result = auth(key=key.value, env={"HONEYCOMB_API_ENDPOINT": sim.url})
@@ -47,7 +52,7 @@ def test_valid_value(sim, auth, leaks, key_type):
 
 
 @pytest.mark.parametrize("key_type", ["ingest", "configuration"])
-def test_refused_value_is_an_answer(sim, auth, leaks, key_type):
+def test_refused_value_is_an_answer(sim: Simulator, auth: Any, leaks: Callable[..., list[str]], key_type: Any) -> None:
     disabled = sim.add_key("off", key_type, "staging", disabled=True)
     wrong = disabled.secret if key_type == "ingest" else disabled.id + disabled.secret
     for value in (disabled.value, wrong, "nonsense", "%00", "\"'{}"):
@@ -59,7 +64,7 @@ def test_refused_value_is_an_answer(sim, auth, leaks, key_type):
 
 
 @pytest.mark.parametrize("value", ["", "abc\n", " abc", "a b", "caf\u00e9", "a\r\nX-Honeycomb-Team: b"])
-def test_value_that_can_not_be_one(sim, auth, value):
+def test_value_that_can_not_be_one(sim: Simulator, auth: Any, value: Any) -> None:
     result = auth(key=value)
     assert result["failed"]
     assert result["msg"].startswith("key: ")
@@ -68,7 +73,9 @@ def test_value_that_can_not_be_one(sim, auth, value):
 
 
 @pytest.mark.parametrize("effect", ["html", "redirect"])
-def test_answers_of_something_else_are_no_verdict(sim, auth, effect, leaks):
+def test_answers_of_something_else_are_no_verdict(
+    sim: Simulator, auth: Any, effect: Any, leaks: Callable[..., list[str]]
+) -> None:
     sim.fail("getAuth", effect, times=None)
     key = sim.add_key("app")
     result = auth(key=key.value)
@@ -77,7 +84,7 @@ def test_answers_of_something_else_are_no_verdict(sim, auth, effect, leaks):
     assert not leaks(sim, result.output)
 
 
-def test_html_with_401_is_no_verdict(sim, auth):
+def test_html_with_401_is_no_verdict(sim: Simulator, auth: Any) -> None:
     sim.fail("getAuth", "status", status=401, shape="html", times=None)
     result = auth(key=sim.add_key("app").value)
     assert result["failed"]
@@ -85,7 +92,7 @@ def test_html_with_401_is_no_verdict(sim, auth):
     assert result["error"]["status"] == 401
 
 
-def test_refused_management_key(sim, auth, leaks):
+def test_refused_management_key(sim: Simulator, auth: Any, leaks: Callable[..., list[str]]) -> None:
     result = auth(management_key_secret="wrong")
     assert result["failed"]
     assert sim.management[0] in result["msg"]
@@ -94,7 +101,7 @@ def test_refused_management_key(sim, auth, leaks):
     assert not leaks(sim, result.output)
 
 
-def test_swapped_id_and_secret_show_neither(sim, auth, leaks):
+def test_swapped_id_and_secret_show_neither(sim: Simulator, auth: Any, leaks: Callable[..., list[str]]) -> None:
     key_id, secret = sim.management
     result = auth(management_key_id=secret, management_key_secret=key_id)
     assert result["failed"]

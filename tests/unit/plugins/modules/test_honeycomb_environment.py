@@ -7,14 +7,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+
+from simulator import Simulator
 
 MODULE = "honeycomb_environment"
 INFO = "honeycomb_environment_info"
 ALL = {"unprotect": True, "delete_keys": True}
 
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "reset": {"effect": "reset"},
     "closed": {"effect": "close"},
     "cut off": {"effect": "truncate"},
@@ -39,22 +43,22 @@ each_deletion = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def environment(call_module, quick_waits):
-    def call(*, check=False, env=None, **args):
+def environment(call_module: Callable[..., Any], quick_waits: int) -> Any:
+    def call(*, check: Any = False, env: Any = None, **args: Any) -> Any:
         return call_module(MODULE, args, check=check, env=env)
 
     return call
 
 
-def place(sim, slug):
+def place(sim: Any, slug: Any) -> Any:
     return next((entry for entry in sim.environments if entry["slug"] == slug), None)
 
 
-def writes(sim):
+def writes(sim: Any) -> list[Any]:
     return [request.operation for request in sim.requests if request.method != "GET"]
 
 
-def refused(result, *words):
+def refused(result: Any, *words: Any) -> Any:
     """A clear failure that says all of the words."""
     assert result.get("failed"), result
     for word in words:
@@ -65,7 +69,7 @@ def refused(result, *words):
 # Present
 
 
-def test_created_as_predicted(sim, environment):
+def test_created_as_predicted(sim: Simulator, environment: Any) -> None:
     wish = {"name": "Load Tests", "description": "Emptied every quarter", "color": "lightGold"}
     predicted = environment(check=True, **wish)
     assert not writes(sim)
@@ -83,7 +87,7 @@ def test_created_as_predicted(sim, environment):
 
 
 @pytest.mark.parametrize("protected", [True, False, None])
-def test_protection_of_a_new_environment(sim, environment, protected):
+def test_protection_of_a_new_environment(sim: Simulator, environment: Any, protected: Any) -> None:
     wish = {"name": "Load", "delete_protected": protected}
     predicted = environment(check=True, **wish)["environment"]["delete_protected"]
     result = environment(**wish)
@@ -94,7 +98,7 @@ def test_protection_of_a_new_environment(sim, environment, protected):
 
 
 @pytest.mark.parametrize("by", ["id", "name", "slug"])
-def test_changed_as_predicted(sim, environment, by):
+def test_changed_as_predicted(sim: Simulator, environment: Any, by: Any) -> None:
     there = sim.environments[0]
     wish = {"id" if by == "id" else "name": there[by], "description": "What customers see", "delete_protected": False}
     predicted = environment(check=True, **wish)
@@ -116,7 +120,7 @@ def test_changed_as_predicted(sim, environment, by):
     assert not environment(**wish)["changed"]
 
 
-def test_a_description_can_be_taken_away(sim, environment):
+def test_a_description_can_be_taken_away(sim: Simulator, environment: Any) -> None:
     sim.add_environment("Old", description="Gone soon")
     assert not environment(name="old")["changed"]
     assert environment(name="old", description="")["environment"]["description"] == ""
@@ -136,12 +140,12 @@ def test_a_description_can_be_taken_away(sim, environment):
         ({}, ["id", "name"]),
     ],
 )
-def test_bad_input(sim, environment, wish, words, check):
+def test_bad_input(sim: Simulator, environment: Any, wish: Any, words: Any, check: Any) -> None:
     refused(environment(check=check, **wish), *words)
     assert not writes(sim)
 
 
-def test_no_renaming(sim, environment):
+def test_no_renaming(sim: Simulator, environment: Any) -> None:
     there = sim.environments[0]
     refused(environment(id=there["id"], name="Live"), there["id"], "'Production'", "can't be changed")
     refused(environment(id=there["id"], name="Live", state="absent", **ALL), there["id"])
@@ -149,7 +153,7 @@ def test_no_renaming(sim, environment):
     assert not writes(sim)
 
 
-def test_missing_scopes(sim, environment):
+def test_missing_scopes(sim: Simulator, environment: Any) -> None:
     reader = sim.environment_variables(sim.add_management_key(["environments:read"]))
     blind = sim.environment_variables(sim.add_management_key(["environments:write", "api-keys:read"]))
     refused(environment(name="New", env=reader), "environments:write")
@@ -158,14 +162,14 @@ def test_missing_scopes(sim, environment):
     assert len(sim.environments) == 2
 
 
-def test_a_name_whose_slug_is_taken(sim, environment):
+def test_a_name_whose_slug_is_taken(sim: Simulator, environment: Any) -> None:
     message = refused(environment(name="Production!"), "409", "slug")
     assert "Traceback" not in message
     assert len(sim.environments) == 2
 
 
 @each_way
-def test_created_once_whatever_is_lost(sim, environment, way):
+def test_created_once_whatever_is_lost(sim: Simulator, environment: Any, way: Any) -> None:
     sim.fail("createEnvironment", **way)
     result = environment(name="Load", description="Tests")
     time.sleep(way["delay"] + 0.05 if way["effect"] == "late" else 0)
@@ -175,7 +179,7 @@ def test_created_once_whatever_is_lost(sim, environment, way):
     assert there["description"] == "Tests"
 
 
-def test_every_answer_lost(sim, environment):
+def test_every_answer_lost(sim: Simulator, environment: Any) -> None:
     sim.fail("createEnvironment", effect="reset", times=None)
     refused(environment(name="Load"), "'Load'", "3 times", "Rerun the task")
     sim.clear_faults()
@@ -186,7 +190,7 @@ def test_every_answer_lost(sim, environment):
     assert not environment(name="Load")["changed"]
 
 
-def test_somebody_else_was_quicker(sim, environment, monkeypatch):
+def test_somebody_else_was_quicker(sim: Simulator, environment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is taken between the look and the request: what is there is brought to what was asked for."""
     from ansible_collections.community.honeycomb.plugins.module_utils._environments import plan as _environment_plan
 
@@ -200,7 +204,7 @@ def test_somebody_else_was_quicker(sim, environment, monkeypatch):
     assert (place(sim, "load")["color"], writes(sim)) == ("green", ["createEnvironment", "updateEnvironment"])
 
 
-def test_created_but_not_finished(sim, environment):
+def test_created_but_not_finished(sim: Simulator, environment: Any) -> None:
     sim.fail("updateEnvironment", status=403)
     result = environment(name="Load", delete_protected=False)
     refused(result, "was created", "delete_protected", place(sim, "load")["id"], "Rerun the task")
@@ -210,7 +214,7 @@ def test_created_but_not_finished(sim, environment):
 
 
 @each_way
-def test_changed_whatever_is_lost(sim, environment, way):
+def test_changed_whatever_is_lost(sim: Simulator, environment: Any, way: Any) -> None:
     sim.fail("updateEnvironment", **way)
     result = environment(name="staging", description="Tests", color="red")
     assert result["changed"]
@@ -225,7 +229,7 @@ def test_changed_whatever_is_lost(sim, environment, way):
     )
 
 
-def test_every_answer_to_a_change_lost_but_it_is_done(sim, environment):
+def test_every_answer_to_a_change_lost_but_it_is_done(sim: Simulator, environment: Any) -> None:
     sim.fail("updateEnvironment", effect="reset", times=None, after=True)
     assert environment(name="staging", color="red")["environment"]["color"] == "red"
 
@@ -234,7 +238,7 @@ def test_every_answer_to_a_change_lost_but_it_is_done(sim, environment):
 
 
 @pytest.fixture
-def full(sim):
+def full(sim: Simulator) -> Any:
     """An environment with two keys, and one key elsewhere."""
     sim.add_environment("Full")
     keys = [
@@ -247,7 +251,9 @@ def full(sim):
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("given", [{}, {"unprotect": True}, {"delete_keys": True}])
-def test_deleting_is_hard_on_purpose(sim, environment, full, leaks, given, check):
+def test_deleting_is_hard_on_purpose(
+    sim: Simulator, environment: Any, full: Any, leaks: Callable[..., list[str]], given: Any, check: Any
+) -> None:
     result = environment(name="full", state="absent", check=check, **given)
     message = refused(result, "full (hcxen_", "Nothing was changed")
     assert ("unprotect=true" in message) == ("unprotect" not in given)
@@ -258,7 +264,7 @@ def test_deleting_is_hard_on_purpose(sim, environment, full, leaks, given, check
     assert not writes(sim) and len(sim.keys()) == 3
 
 
-def test_deleted_as_predicted(sim, environment, full, leaks):
+def test_deleted_as_predicted(sim: Simulator, environment: Any, full: Any, leaks: Callable[..., list[str]]) -> None:
     there = place(sim, "full")
     predicted = environment(name="full", state="absent", check=True, **ALL)
     assert len(sim.keys()) == 3 and place(sim, "full") == there
@@ -276,14 +282,14 @@ def test_deleted_as_predicted(sim, environment, full, leaks):
     assert (again["changed"], again["environment"], again["api_keys"]) == (False, {}, [])
 
 
-def test_an_empty_unprotected_one_needs_no_more_words(sim, environment):
+def test_an_empty_unprotected_one_needs_no_more_words(sim: Simulator, environment: Any) -> None:
     there = sim.add_environment("Empty", delete_protected=False)
     assert environment(id=there["id"], state="absent")["changed"]
     assert writes(sim) == ["deleteEnvironment"]
     assert not environment(id=there["id"], state="absent")["changed"]
 
 
-def test_unprotected_but_not_deleted(sim, environment, full):
+def test_unprotected_but_not_deleted(sim: Simulator, environment: Any, full: Any) -> None:
     sim.fail("deleteEnvironment", status=403)
     result = environment(name="full", state="absent", **ALL)
     refused(result, "no longer protected", place(sim, "full")["id"], "delete_protected=true")
@@ -293,20 +299,20 @@ def test_unprotected_but_not_deleted(sim, environment, full):
     assert len(sim.keys()) == 3
 
 
-def test_not_even_unprotected(sim, environment, full):
+def test_not_even_unprotected(sim: Simulator, environment: Any, full: Any) -> None:
     sim.fail("updateEnvironment", status=403)
     result = environment(name="full", state="absent", **ALL)
     assert "no longer protected" not in refused(result, "environments:write")
     assert not result["changed"] and place(sim, "full")["delete_protected"]
 
 
-def test_nobody_knows_whether_it_was_deleted(sim, environment, full):
+def test_nobody_knows_whether_it_was_deleted(sim: Simulator, environment: Any, full: Any) -> None:
     sim.fail("deleteEnvironment", effect="down")
     result = environment(name="full", state="absent", timeout=1, max_wait=3, **ALL)
     refused(result, "full (hcxen_", "may be deleted", "unprotected")
 
 
-def test_a_conflict_is_no_success(sim, environment):
+def test_a_conflict_is_no_success(sim: Simulator, environment: Any) -> None:
     sim.add_environment("Empty", delete_protected=False)
     sim.fail("deleteEnvironment", status=409)
     result = environment(name="empty", state="absent")
@@ -315,21 +321,23 @@ def test_a_conflict_is_no_success(sim, environment):
 
 
 @each_deletion
-def test_deleted_whatever_is_lost(sim, environment, full, way):
+def test_deleted_whatever_is_lost(sim: Simulator, environment: Any, full: Any, way: Any) -> None:
     sim.fail("deleteEnvironment", **way)
     result = environment(name="full", state="absent", **ALL)
     assert not result.get("failed") and result["changed"]
     assert place(sim, "full") is None
 
 
-def test_every_answer_to_a_deletion_lost_but_it_is_done(sim, environment, full):
+def test_every_answer_to_a_deletion_lost_but_it_is_done(sim: Simulator, environment: Any, full: Any) -> None:
     sim.fail("deleteEnvironment", effect="reset", times=None, after=True)
     result = environment(name="full", state="absent", **ALL)
     assert (result["changed"], result["environment"]) == (True, {})
 
 
 @pytest.mark.parametrize("protected", [True, False])
-def test_deleted_by_somebody_else_at_the_last_moment(sim, environment, monkeypatch, protected):
+def test_deleted_by_somebody_else_at_the_last_moment(
+    sim: Simulator, environment: Any, monkeypatch: pytest.MonkeyPatch, protected: Any
+) -> None:
     """Then what this task changed is the protection."""
     client = "ansible_collections.community.honeycomb.plugins.module_utils._api.client.Client"
     monkeypatch.setattr(f"{client}.delete_environment", lambda *args: False)
@@ -338,7 +346,7 @@ def test_deleted_by_somebody_else_at_the_last_moment(sim, environment, monkeypat
 
 
 @each_deletion
-def test_an_unprotected_one_deleted_whatever_is_lost(sim, environment, way):
+def test_an_unprotected_one_deleted_whatever_is_lost(sim: Simulator, environment: Any, way: Any) -> None:
     """Here only the deletion itself can tell that something changed."""
     sim.add_environment("Empty", delete_protected=False)
     sim.fail("deleteEnvironment", **way)
@@ -346,7 +354,7 @@ def test_an_unprotected_one_deleted_whatever_is_lost(sim, environment, way):
 
 
 @each_way
-def test_unprotected_whatever_is_lost(sim, environment, full, way):
+def test_unprotected_whatever_is_lost(sim: Simulator, environment: Any, full: Any, way: Any) -> None:
     sim.fail("updateEnvironment", **way)
     assert environment(name="full", state="absent", **ALL)["changed"]
     assert place(sim, "full") is None
@@ -356,14 +364,14 @@ def test_unprotected_whatever_is_lost(sim, environment, full, way):
 
 
 @pytest.fixture
-def info(call_module):
-    def call(**args):
+def info(call_module: Callable[..., Any]) -> Any:
+    def call(**args: Any) -> Any:
         return call_module(INFO, args)
 
     return call
 
 
-def test_all_environments_over_all_pages(sim, info):
+def test_all_environments_over_all_pages(sim: Simulator, info: Any) -> None:
     for number in range(120):
         sim.add_environment(f"Team {number:03}", color="red", description=f"Of team {number}", delete_protected=False)
     result = info()
@@ -373,15 +381,15 @@ def test_all_environments_over_all_pages(sim, info):
 
 
 @pytest.mark.parametrize("by", ["id", "slug", "name"])
-def test_one_environment(sim, info, by):
+def test_one_environment(sim: Simulator, info: Any, by: Any) -> None:
     assert info(environment=sim.environments[1][by])["environments"] == [sim.environments[1]]
 
 
-def test_no_match_is_no_failure(sim, info):
+def test_no_match_is_no_failure(sim: Simulator, info: Any) -> None:
     assert info(environment="nowhere")["environments"] == []
     refused(info(environment=""), "environment")
 
 
-def test_info_without_the_scope(sim, call_module):
+def test_info_without_the_scope(sim: Simulator, call_module: Callable[..., Any]) -> None:
     env = sim.environment_variables(sim.add_management_key(["api-keys:read"]))
     refused(call_module(INFO, env=env), "environments:read")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,22 +30,23 @@ from ansible_collections.community.honeycomb.plugins.module_utils._errors import
 )
 from ansible_collections.community.honeycomb.plugins.module_utils._http.pacing import WaitBudget
 from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Answer, Transport
+from simulator import Simulator
 
 SECRET = "hush-hush-7"
-TEAM = {
+TEAM: dict[str, Any] = {
     "data": {"id": "hcamk_1", "attributes": {"name": "n", "scopes": []}},
     "included": [{"id": "t", "type": "teams", "attributes": {"name": "T", "slug": "t"}}],
 }
 
 
 @pytest.fixture
-def make_client():
+def make_client() -> Iterator[Any]:
     opened = []
 
-    def make(url, management=("hcamk_1", SECRET), team=None, timeout=2):
+    def make(url: Any, management: Any = ("hcamk_1", SECRET), team: Any = None, timeout: Any = 2) -> Any:
         # Retries without the pauses between them.
         opened.append(Transport(url, timeout=timeout, budget=WaitBudget(300, sleep=lambda seconds: None)))
-        return Client(opened[-1], *management, team)
+        return Client(opened[-1], management[0], management[1], team)
 
     yield make
     for transport in opened:
@@ -51,11 +54,11 @@ def make_client():
 
 
 @pytest.fixture
-def client(sim, make_client):
+def client(sim: Simulator, make_client: Any) -> Any:
     return make_client(sim.url, sim.management)
 
 
-def key(sim, **attributes):
+def key(sim: Any, **attributes: Any) -> Any:
     wanted = {
         "id": None,
         "name": "new",
@@ -66,14 +69,14 @@ def key(sim, **attributes):
     return ApiKey(**{**wanted, **attributes})
 
 
-def written(sim):
+def written(sim: Any) -> list[Any]:
     return [(request.method, request.outcome) for request in sim.requests if request.method != "GET"]
 
 
 # Against the simulator
 
 
-def test_every_operation_on_keys(sim, client):
+def test_every_operation_on_keys(sim: Simulator, client: Any) -> None:
     created = client.create_key(key(sim, permissions={"create_datasets": True}))
     record = sim.key(created.key.id)
     assert (created.value, created.secret) == (record.value, record.secret)
@@ -90,7 +93,7 @@ def test_every_operation_on_keys(sim, client):
     assert [request.operation for request in sim.requests].count("getV2Auth") == 1
 
 
-def test_every_operation_on_environments(sim, client):
+def test_every_operation_on_environments(sim: Simulator, client: Any) -> None:
     made = client.create_environment({"name": "New Place", "color": "gold"})
     assert (made.slug, made.color, made.delete_protected) == ("new-place", "gold", True)
     with pytest.raises(Conflict, match="New Place"):
@@ -104,7 +107,7 @@ def test_every_operation_on_environments(sim, client):
     assert len(client.list_environments()) == 2
 
 
-def test_lists_have_pages_of_100(sim, client):
+def test_lists_have_pages_of_100(sim: Simulator, client: Any) -> None:
     sim.add_keys(201)
     assert len(client.list_keys()) == 201
     assert [request.query["page[size]"] for request in sim.requests[1:]] == ["100"] * 3
@@ -113,7 +116,7 @@ def test_lists_have_pages_of_100(sim, client):
 
 @pytest.mark.parametrize("effect", ["reset", "close", "truncate", "garbage", "status"])
 @pytest.mark.parametrize("nth", [1, 2])
-def test_reads_survive_trouble_also_within_a_list(sim, client, effect, nth):
+def test_reads_survive_trouble_also_within_a_list(sim: Simulator, client: Any, effect: Any, nth: Any) -> None:
     sim.add_keys(150)
     fault = sim.fail("listApiKeys", effect, nth=nth, times=3)
     assert len({found.id for found in client.list_keys()}) == 150
@@ -122,7 +125,7 @@ def test_reads_survive_trouble_also_within_a_list(sim, client, effect, nth):
 
 @pytest.mark.parametrize("effect", ["reset", "close", "truncate", "garbage", "status", "html", "hang"])
 @pytest.mark.parametrize("after", [False, True])
-def test_a_create_is_sent_once(sim, make_client, effect, after):
+def test_a_create_is_sent_once(sim: Simulator, make_client: Any, effect: Any, after: Any) -> None:
     client = make_client(sim.url, sim.management, timeout=0.5)
     sim.fail("createApiKey", effect, after=after, delay=1)
     with pytest.raises(AnswerLost):
@@ -133,7 +136,7 @@ def test_a_create_is_sent_once(sim, make_client, effect, after):
 
 @pytest.mark.parametrize("effect", ["reset", "close", "truncate", "garbage", "status"])
 @pytest.mark.parametrize("after", [False, True])
-def test_an_update_and_a_deletion_are_resolved(sim, client, effect, after):
+def test_an_update_and_a_deletion_are_resolved(sim: Simulator, client: Any, effect: Any, after: Any) -> None:
     record = sim.add_key("a")
     sim.fail("updateApiKey", effect, after=after)
     assert client.update_key(record.id, {"name": "b"}).name == "b"
@@ -144,7 +147,7 @@ def test_an_update_and_a_deletion_are_resolved(sim, client, effect, after):
     assert len(written(sim)) == 4
 
 
-def test_a_service_that_is_down(sim, client):
+def test_a_service_that_is_down(sim: Simulator, client: Any) -> None:
     sim.down()
     with pytest.raises(HoneycombError) as caught:
         client.list_keys()
@@ -156,7 +159,7 @@ def test_a_service_that_is_down(sim, client):
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, ApiError), (401, Unauthorized), (403, Forbidden), (404, NotFound), (422, ApiError)]
 )
-def test_errors_in_every_shape(sim, client, shape, status, kind):
+def test_errors_in_every_shape(sim: Simulator, client: Any, shape: Any, status: Any, kind: Any) -> None:
     sim.fail("getApiKey", "status", status=status, shape=shape, times=None)
     # What is not the service's own word is no verdict: a 404 of something else does not mean that a key is gone.
     if shape in ("html", "empty"):
@@ -173,14 +176,14 @@ def test_errors_in_every_shape(sim, client, shape, status, kind):
     assert status == 404 or (caught.value.status == status and f"status {status}" in caught.value.message)
 
 
-def test_html_404_does_not_pass_for_deleted(sim, client):
+def test_html_404_does_not_pass_for_deleted(sim: Simulator, client: Any) -> None:
     record = sim.add_key("a")
     sim.fail("deleteApiKey", "status", status=404, shape="html", times=None)
     with pytest.raises(ApiError, match="the answer is text/html instead of JSON"):
         client.delete_key(record.id)
 
 
-def test_another_team(sim, make_client):
+def test_another_team(sim: Simulator, make_client: Any) -> None:
     client = make_client(sim.url, sim.management, team="other")
     record = sim.add_key("a")
     for attempt in (client.list_keys, lambda: client.get_key(record.id), lambda: client.delete_key(record.id)):
@@ -199,7 +202,9 @@ def test_another_team(sim, make_client):
         (lambda client: client.delete_environment("hcaen_1"), "Deleting environment hcaen_1 failed: "),
     ],
 )
-def test_failures_in_words(raw_server, http_answer, make_client, call, words):
+def test_failures_in_words(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any, call: Any, words: Any
+) -> None:
     server = raw_server(http_answer({"title": "Out of order", "detail": "We are on it."}, 503))
     with pytest.raises(ApiError) as caught:
         call(make_client(server.url, team="t"))
@@ -209,16 +214,16 @@ def test_failures_in_words(raw_server, http_answer, make_client, call, words):
     )
 
 
-def test_waits_in_words(raw_server, http_answer, make_client):
+def test_waits_in_words(raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any) -> None:
     """People read why a task waits, and don't know the service's names for its operations."""
     replies = {"/2/auth": TEAM, "/api-keys?": {"data": []}, "/environments?": {"data": []}}
 
-    def reply(number, request):
+    def reply(number: Any, request: Any) -> Any:
         first, content = next((path, content) for path, content in replies.items() if path in request)
         tried[first] = tried.get(first, 0) + 1
         return http_answer(content, {1: 503, 2: 429}.get(tried[first], 200), Retry_After="0.1")
 
-    tried = {}
+    tried: dict[Any, Any] = {}
     client = make_client(raw_server(reply).url)
     client.list_keys()
     client.list_environments()
@@ -235,7 +240,7 @@ def test_waits_in_words(raw_server, http_answer, make_client):
 # Lists that are not what they should be
 
 
-def page(number, following, count=1):
+def page(number: Any, following: Any, count: Any = 1) -> dict[str, Any]:
     data = [
         {
             "id": f"hcaik_{number}_{index}",
@@ -248,8 +253,10 @@ def page(number, following, count=1):
 
 
 @pytest.mark.parametrize("kind", ["same cursor", "two cursors in turn", "same page", "empty pages"])
-def test_an_endless_list_ends(raw_server, http_answer, make_client, kind):
-    def reply(number, request):
+def test_an_endless_list_ends(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any, kind: Any
+) -> None:
+    def reply(number: Any, request: Any) -> Any:
         if "/2/auth" in request:
             return http_answer(TEAM)
         cursor = {"same cursor": 1, "two cursors in turn": number % 2}.get(kind, number)
@@ -262,17 +269,21 @@ def test_an_endless_list_ends(raw_server, http_answer, make_client, kind):
     assert len(server.seen) < 30
 
 
-def test_some_empty_pages_are_no_end(raw_server, http_answer, make_client):
-    def reply(number, request):
+def test_some_empty_pages_are_no_end(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any
+) -> None:
+    def reply(number: Any, request: Any) -> Any:
         return http_answer(page(number, f"?page[after]={number}" if number < 12 else None, int(number in (1, 12))))
 
     assert len(make_client(raw_server(reply).url, team="t").list_keys()) == 2
 
 
-def test_a_next_page_on_another_host_is_not_asked_for_there(raw_server, http_answer, make_client):
+def test_a_next_page_on_another_host_is_not_asked_for_there(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any
+) -> None:
     elsewhere = raw_server(http_answer(page(9, None)))
 
-    def reply(number, request):
+    def reply(number: Any, request: Any) -> Any:
         return http_answer(page(number, f"{elsewhere.url}/2/teams/t/api-keys?page[after]=abc" if number == 1 else None))
 
     server = raw_server(reply)
@@ -282,7 +293,9 @@ def test_a_next_page_on_another_host_is_not_asked_for_there(raw_server, http_ans
 
 
 @pytest.mark.parametrize("link", ["http://[bad", "/x", "/x?page=2", 5, {"href": "x"}, ["x"], "?page[after]="])
-def test_a_next_page_that_makes_no_sense(raw_server, http_answer, make_client, link):
+def test_a_next_page_that_makes_no_sense(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any, link: Any
+) -> None:
     server = raw_server(http_answer(page(1, link)))
     with pytest.raises(HoneycombError, match="not in the form that Honeycomb documents"):
         make_client(server.url, team="t").list_keys()
@@ -290,7 +303,7 @@ def test_a_next_page_that_makes_no_sense(raw_server, http_answer, make_client, l
 
 # Answers that are not what they should be
 
-ODD = [
+ODD: list[Any] = [
     None,
     [],
     {},
@@ -307,7 +320,9 @@ ODD = [
 
 
 @pytest.mark.parametrize("body", ODD, ids=str)
-def test_odd_answers(raw_server, http_answer, make_client, body):
+def test_odd_answers(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any, body: Any
+) -> None:
     server = raw_server(http_answer(body))
     client = make_client(server.url, team="t")
     keyed = ApiKey(None, "n", "ingest", "e", False)
@@ -367,7 +382,9 @@ json_values = st.recursive(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=json_values, status=st.sampled_from([200, 201, 400, 401, 403, 404, 409, 422, 501]))
-def test_any_json_is_understood_or_a_clear_error(make_client, monkeypatch, body, status):
+def test_any_json_is_understood_or_a_clear_error(
+    make_client: Any, monkeypatch: pytest.MonkeyPatch, body: Any, status: Any
+) -> None:
     client = make_client("http://127.0.0.1:9", team="t")
     # What any bytes become is the transport's, and tested there over sockets.
     answer = Answer(status, json.loads(json.dumps(body)), "application/json", False)
@@ -424,11 +441,13 @@ def test_any_json_is_understood_or_a_clear_error(make_client, monkeypatch, body,
         ({"title": "T", "type_detail": 5}, {"title": "T"}),
     ],
 )
-def test_three_shapes_of_errors(data, told):
+def test_three_shapes_of_errors(data: Any, told: Any) -> None:
     assert read_error(data) == told
 
 
-def test_a_secret_that_is_echoed_is_taken_out(raw_server, http_answer, make_client):
+def test_a_secret_that_is_echoed_is_taken_out(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], make_client: Any
+) -> None:
     echo = {
         "errors": [
             {
@@ -442,6 +461,6 @@ def test_a_secret_that_is_echoed_is_taken_out(raw_server, http_answer, make_clie
     with pytest.raises(Forbidden) as caught:
         make_client(raw_server(http_answer(echo, 403)).url, team="t").list_keys()
     assert SECRET not in str(caught.value) + str(caught.value.as_result()) + repr(caught.value)
-    with pytest.raises(ApiError) as caught:
+    with pytest.raises(ApiError) as refused:
         check_value(make_client(raw_server(http_answer({"error": "no VALUE here"}, 400)).url).transport, "VALUE")
-    assert "VALUE" not in str(caught.value) + str(caught.value.as_result())
+    assert "VALUE" not in str(refused.value) + str(refused.value.as_result())

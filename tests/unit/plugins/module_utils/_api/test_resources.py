@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._api.resources
     read_key,
 )
 
-KEY = {
+KEY: dict[str, Any] = {
     "id": "hcaik_1",
     "type": "api-keys",
     "attributes": {
@@ -36,7 +38,7 @@ KEY = {
 }
 
 
-def test_read_key():
+def test_read_key() -> None:
     assert read_key(KEY) == ApiKey(
         id="hcaik_1",
         name="a",
@@ -54,7 +56,7 @@ def test_read_key():
     # The type decides, not the prefix of the id.
     [("hcaik_1", "ingest", "hcaik_1shh"), ("hcblk_1", "configuration", "shh"), ("hczik_1", "configuration", "shh")],
 )
-def test_the_value_of_an_application_differs_by_type(key_id, key_type, value):
+def test_the_value_of_an_application_differs_by_type(key_id: Any, key_type: Any, value: Any) -> None:
     data = {**KEY, "id": key_id, "attributes": {**KEY["attributes"], "key_type": key_type}}
     created = read_created_key(data)
     assert isinstance(created, CreatedKey)
@@ -64,7 +66,7 @@ def test_the_value_of_an_application_differs_by_type(key_id, key_type, value):
 
 
 @pytest.mark.parametrize("missing", ["id", "key_type", "environment", "secret"])
-def test_what_is_needed(missing):
+def test_what_is_needed(missing: Any) -> None:
     attributes = {name: value for name, value in KEY["attributes"].items() if name != missing}
     data = {**KEY, "attributes": attributes}
     data.pop(missing, None)
@@ -74,7 +76,7 @@ def test_what_is_needed(missing):
         read_created_key(data)
 
 
-def test_permissions_in_full():
+def test_permissions_in_full() -> None:
     ingest = read_key(KEY)
     assert full_permissions(ingest) == {"create_datasets": True}
     configuration = ApiKey("x", "x", "configuration", "e", False, {"run_queries": True, "added_since": True})
@@ -121,7 +123,7 @@ junk = st.recursive(
     ),
     junk,
 )
-def test_a_key_with_something_odd_is_read_or_refused(name, value):
+def test_a_key_with_something_odd_is_read_or_refused(name: Any, value: Any) -> None:
     data = {**KEY, "attributes": {**KEY["attributes"]}}
     (data if name in data else data["attributes"])[name] = value
     try:
@@ -134,7 +136,7 @@ def test_a_key_with_something_odd_is_read_or_refused(name, value):
 
 
 @given(junk)
-def test_anything_is_read_or_refused(data):
+def test_anything_is_read_or_refused(data: Any) -> None:
     for read in (read_key, read_created_key, read_environment):
         try:
             read(data)
@@ -142,7 +144,7 @@ def test_anything_is_read_or_refused(data):
             pass
 
 
-def test_read_environment():
+def test_read_environment() -> None:
     data = {
         "id": "hcaen_1",
         "attributes": {

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.client import Client
@@ -16,9 +19,10 @@ from ansible_collections.community.honeycomb.plugins.module_utils._environments.
 )
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import Forbidden, InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._http.transport import Transport
+from simulator import Simulator
 
 
-def test_find_environment():
+def test_find_environment() -> None:
     one, two, three = (Environment(f"hcaen_{name}", name.title(), name) for name in ("one", "two", "three"))
     twin = Environment("hcaen_4", "one", "one-1")
     for wanted in ("hcaen_two", "two", "Two"):
@@ -31,10 +35,10 @@ def test_find_environment():
 
 
 @pytest.fixture
-def environments(sim):
+def environments(sim: Simulator) -> Iterator[Any]:
     opened = []
 
-    def make(*scopes):
+    def make(*scopes: Any) -> Any:
         opened.append(Transport(sim.url))
         return Environments(Client(opened[-1], *sim.add_management_key(scopes)))
 
@@ -43,7 +47,7 @@ def environments(sim):
         transport.close()
 
 
-def test_environments_are_listed_once(sim, environments):
+def test_environments_are_listed_once(sim: Simulator, environments: Any) -> None:
     known = environments("environments:read")
     ids = [place["id"] for place in sim.environments]
     assert [known.resolve(wanted).id for wanted in ("production", "Staging", ids[0])] == [*ids, ids[0]]
@@ -54,7 +58,7 @@ def test_environments_are_listed_once(sim, environments):
 
 
 @pytest.mark.parametrize("region", "abx")
-def test_environments_that_may_not_be_listed(sim, environments, region):
+def test_environments_that_may_not_be_listed(sim: Simulator, environments: Any, region: Any) -> None:
     known = environments("api-keys:read")
     wanted = f"hc{region}en_01hznmeqrcq8rz533xrvtc6mk0"
     assert known.resolve(wanted).id == wanted
@@ -65,6 +69,6 @@ def test_environments_that_may_not_be_listed(sim, environments, region):
         assert f"{text!r} by its id" in caught.value.message
 
 
-def test_an_environment_that_is_not_there(sim, environments):
+def test_an_environment_that_is_not_there(sim: Simulator, environments: Any) -> None:
     with pytest.raises(InputError, match="'nowhere'. This team has: production, staging."):
         environments("environments:read").resolve("nowhere")

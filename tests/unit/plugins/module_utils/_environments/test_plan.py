@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ wishes = st.builds(
 
 
 @given(wishes, environments)
-def test_an_update_is_what_differs_and_no_more(wanted, found):
+def test_an_update_is_what_differs_and_no_more(wanted: Any, found: Any) -> None:
     plan = plan_environment(wanted, [found] if found else [])
     # What was asked for is so afterwards, and everything else is as before.
     for name in ("description", "color", "delete_protected"):
@@ -66,7 +67,7 @@ def test_an_update_is_what_differs_and_no_more(wanted, found):
 
 
 @given(wishes)
-def test_a_new_environment_is_as_wanted(wanted):
+def test_a_new_environment_is_as_wanted(wanted: Any) -> None:
     plan = plan_environment(wanted, [])
     assert (plan.action, plan.environment, plan.after.name) == ("create", None, "Load")
     assert not changes_for(dataclasses.replace(wanted, delete_protected=None), plan.after)
@@ -79,7 +80,9 @@ def test_a_new_environment_is_as_wanted(wanted):
 @pytest.mark.parametrize("unprotect", [True, False])
 @pytest.mark.parametrize("delete_keys", [True, False])
 @pytest.mark.parametrize("count", [0, 1, 12])
-def test_deleting_needs_a_word_for_protection_and_one_for_keys(protected, unprotect, delete_keys, count):
+def test_deleting_needs_a_word_for_protection_and_one_for_keys(
+    protected: Any, unprotect: Any, delete_keys: Any, count: Any
+) -> None:
     found = dataclasses.replace(PRODUCTION, delete_protected=protected)
     wanted = WantedEnvironment("absent", name="production", unprotect=unprotect, delete_keys=delete_keys)
     keys = KEYS[:count]
@@ -98,26 +101,26 @@ def test_deleting_needs_a_word_for_protection_and_one_for_keys(protected, unprot
         assert (plan.action, plan.unprotect, plan.keys, plan.after) == ("delete", protected, tuple(keys), None)
 
 
-def test_absent_already():
+def test_absent_already() -> None:
     plan = plan_environment(WantedEnvironment("absent", name="x"), [])
     assert (plan.changed, plan.environment, plan.after) == (False, None, None)
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize("name", ["production", "Production"])
-def test_its_own_name_or_slug_may_stand_beside_the_id(state, name):
+def test_its_own_name_or_slug_may_stand_beside_the_id(state: Any, name: Any) -> None:
     found = dataclasses.replace(PRODUCTION, delete_protected=False)
     assert plan_environment(WantedEnvironment(state, id="hcxen_1", name=name), [found]).environment == found
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_no_renaming(state):
+def test_no_renaming(state: Any) -> None:
     wanted = WantedEnvironment(state, id="hcxen_1", name="Live", unprotect=True, delete_keys=True)
     with pytest.raises(InputError, match="'Production'.*name of an environment can't be changed"):
         plan_environment(wanted, [PRODUCTION])
 
 
-def test_a_classic_environment_keeps_its_color():
+def test_a_classic_environment_keeps_its_color() -> None:
     classic = dataclasses.replace(PRODUCTION, color="classic")
     with pytest.raises(InputError, match="color.*classic"):
         plan_environment(WantedEnvironment("present", name="production", color="red"), [classic])
@@ -126,12 +129,12 @@ def test_a_classic_environment_keeps_its_color():
     }
 
 
-def test_unknown_id_is_not_created():
+def test_unknown_id_is_not_created() -> None:
     with pytest.raises(InputError, match="no environment hcxen_9"):
         plan_environment(WantedEnvironment("present", id="hcxen_9", name="New"), [])
 
 
-def test_finding():
+def test_finding() -> None:
     both = [PRODUCTION, STAGING]
     assert find_wanted(WantedEnvironment("present", id="hcxen_2", name="Production"), both) == STAGING
     assert find_wanted(WantedEnvironment("present", name="Production"), both) == PRODUCTION
@@ -153,18 +156,18 @@ def test_finding():
         ({"id": "../environments"}, "id"),
     ],
 )
-def test_refused_before_any_request(wish, words):
+def test_refused_before_any_request(wish: Any, words: Any) -> None:
     with pytest.raises(InputError, match=words) as refusal:
         check_wanted_environment(WantedEnvironment("present", **wish))
     assert len(refusal.value.message) < 250
 
 
 @pytest.mark.parametrize("wish", [{"name": "x" * 255, "description": "x" * 255}, {"id": "hcaen_01", "description": ""}])
-def test_at_the_limit(wish):
+def test_at_the_limit(wish: Any) -> None:
     check_wanted_environment(WantedEnvironment("present", **wish))
 
 
-def test_projection_shows_what_goes():
+def test_projection_shows_what_goes() -> None:
     assert project_environment(None, KEYS) == {}
     assert "api_keys" not in project_environment(PRODUCTION)
     assert project_environment(PRODUCTION, KEYS[:1]) == {
@@ -177,7 +180,7 @@ def test_projection_shows_what_goes():
 
 
 @pytest.mark.parametrize("name", ["STAGING", "Staging".swapcase(), "stagING"])
-def test_a_name_that_differs_only_by_case_is_refused_and_the_other_is_named(name):
+def test_a_name_that_differs_only_by_case_is_refused_and_the_other_is_named(name: Any) -> None:
     with pytest.raises(InputError, match="differs only in case.*'Staging', slug 'staging' \\(hcxen_2\\)"):
         plan_environment(WantedEnvironment("present", name=name), [PRODUCTION, STAGING])
     # There is nothing of this name to delete, and nothing that looks like it is deleted instead.
@@ -185,6 +188,6 @@ def test_a_name_that_differs_only_by_case_is_refused_and_the_other_is_named(name
 
 
 @pytest.mark.parametrize("name", [" Load", "Load ", "Load\n", "\tLoad"])
-def test_a_name_with_outer_blanks_is_refused(name):
+def test_a_name_with_outer_blanks_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="begins or ends with a blank"):
         check_wanted_environment(WantedEnvironment("present", name=name))

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ class FakeTime:
 
 
 @pytest.fixture
-def fake():
+def fake() -> Any:
     return FakeTime()
 
 
@@ -70,7 +72,7 @@ def fake():
         ({}, None),
     ],
 )
-def test_rate_limit_headers(headers, expected):
+def test_rate_limit_headers(headers: Any, expected: Any) -> None:
     assert parse_rate_limit(headers) == expected
 
 
@@ -100,7 +102,7 @@ def test_rate_limit_headers(headers, expected):
         (f"remaining=5, reset={'9' * 400}", f"5;w={'9' * 400}", None),
     ],
 )
-def test_the_ietf_form(told, policy, expected):
+def test_the_ietf_form(told: Any, policy: Any, expected: Any) -> None:
     headers = {"RateLimit": told, **({"RateLimit-Policy": policy} if policy else {})}
     assert parse_rate_limit(headers) == expected
 
@@ -123,13 +125,13 @@ def test_the_ietf_form(told, policy, expected):
     ],
 )
 @pytest.mark.parametrize("prefix", ["X-RateLimit", "RateLimit"])
-def test_three_headers(prefix, limit, remaining, reset, expected):
+def test_three_headers(prefix: Any, limit: Any, remaining: Any, reset: Any, expected: Any) -> None:
     told = {"Limit": limit, "Remaining": remaining, "Reset": reset}
     headers = {f"{prefix}-{name}": value for name, value in told.items() if value is not None}
     assert parse_rate_limit({**headers, "Date": format_datetime(NOW, usegmt=True)}) == expected
 
 
-def test_a_time_without_the_clock_of_the_service():
+def test_a_time_without_the_clock_of_the_service() -> None:
     headers = {"X-RateLimit-Remaining": "80", "X-RateLimit-Reset": str(int(time.time()) + 60)}
     assert parse_rate_limit(headers).reset == pytest.approx(60, abs=5)
 
@@ -141,7 +143,7 @@ def test_a_time_without_the_clock_of_the_service():
         {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "50"},
     ],
 )
-def test_every_form_holds_back(fake, headers):
+def test_every_form_holds_back(fake: Any, headers: Any) -> None:
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)
     request(pacer, headers)
     request(pacer, headers)
@@ -165,14 +167,14 @@ def test_every_form_holds_back(fake, headers):
         ("-3", None),
     ],
 )
-def test_retry_after(text, seconds):
+def test_retry_after(text: Any, seconds: Any) -> None:
     assert parse_retry_after(text, NOW) == seconds
 
 
 # Time that may be spent
 
 
-def test_the_budget_ends(fake):
+def test_the_budget_ends(fake: Any) -> None:
     budget = fake.budget(10)
     budget.wait(6, "one thing")
     with pytest.raises(
@@ -184,7 +186,7 @@ def test_the_budget_ends(fake):
     assert budget.reasons == {"one thing": 6, "another thing": 4}
 
 
-def test_expected_waits_are_counted_and_not_told(fake):
+def test_expected_waits_are_counted_and_not_told(fake: Any) -> None:
     budget = fake.budget(10)
     budget.wait(6, "the work itself", expected=True)
     budget.wait(0, "nothing")
@@ -194,7 +196,7 @@ def test_expected_waits_are_counted_and_not_told(fake):
         budget.wait(5, "more")
 
 
-def test_waits_at_the_same_time_count_once():
+def test_waits_at_the_same_time_count_once() -> None:
     budget = WaitBudget(0.6)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _number: budget.wait(0.3, "the same window"), range(8)))
@@ -204,16 +206,16 @@ def test_waits_at_the_same_time_count_once():
 # One window
 
 
-def headers(remaining, reset, limit=5, window=60):
+def headers(remaining: Any, reset: Any, limit: Any = 5, window: Any = 60) -> dict[str, Any]:
     told = f"limit={limit}, remaining={remaining}, reset={reset}"
     return {"RateLimit": told, "RateLimitPolicy": f"{limit};w={window}"}
 
 
-def request(pacer, answer):
+def request(pacer: Any, answer: Any) -> None:
     pacer.after("op", answer, pacer.before("op"))
 
 
-def test_waits_before_the_request_that_would_be_refused(fake):
+def test_waits_before_the_request_that_would_be_refused(fake: Any) -> None:
     pacer = Pacer(fake.budget(300), jitter=lambda: 0.5)
     for left in (4, 3, 2, 1, 0):
         request(pacer, headers(left, 50))
@@ -223,14 +225,14 @@ def test_waits_before_the_request_that_would_be_refused(fake):
     assert fake.slept == [pytest.approx(51.5)]
 
 
-def test_another_operation_has_another_window(fake):
+def test_another_operation_has_another_window(fake: Any) -> None:
     pacer = Pacer(fake.budget(300))
     request(pacer, headers(0, 50))
     pacer.before("another")
     assert fake.slept == []
 
 
-def test_others_use_the_window_too(fake):
+def test_others_use_the_window_too(fake: Any) -> None:
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)
     request(pacer, headers(4, 50))
     request(pacer, headers(0, 50))
@@ -238,7 +240,7 @@ def test_others_use_the_window_too(fake):
     assert fake.slept == [51]
 
 
-def test_requests_under_way_are_counted(fake):
+def test_requests_under_way_are_counted(fake: Any) -> None:
     """The answer to the first of a new window cannot know of those that were sent after it."""
     pacer = Pacer(fake.budget(30))
     request(pacer, headers(4, 60))
@@ -251,7 +253,7 @@ def test_requests_under_way_are_counted(fake):
         pacer.before("op")
 
 
-def test_an_answer_that_was_overtaken_adds_nothing(fake):
+def test_an_answer_that_was_overtaken_adds_nothing(fake: Any) -> None:
     """Requests whose answers came first are not counted in it."""
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)
     request(pacer, headers(4, 60))
@@ -264,14 +266,14 @@ def test_an_answer_that_was_overtaken_adds_nothing(fake):
     assert len(fake.slept) == 1
 
 
-def test_no_headers_no_waiting(fake):
+def test_no_headers_no_waiting(fake: Any) -> None:
     pacer = Pacer(fake.budget(300))
     for _number in range(500):
         request(pacer, {})
     assert fake.slept == []
 
 
-def test_refusal_holds_back(fake):
+def test_refusal_holds_back(fake: Any) -> None:
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)
     sent = pacer.before("op")
     pacer.refused("op", 7)
@@ -280,7 +282,7 @@ def test_refusal_holds_back(fake):
     assert fake.slept == [7]
 
 
-def test_too_long_a_wait_is_an_error_at_once(fake):
+def test_too_long_a_wait_is_an_error_at_once(fake: Any) -> None:
     pacer = Pacer(fake.budget(30))
     request(pacer, headers(0, 50))
     with pytest.raises(WaitExceeded, match="the rate limit on op:"):
@@ -290,12 +292,12 @@ def test_too_long_a_wait_is_an_error_at_once(fake):
     assert fake.slept == []
 
 
-def test_the_first_request_of_a_window_goes_alone():
+def test_the_first_request_of_a_window_goes_alone() -> None:
     """Only its answer tells how many are left."""
     pacer = Pacer(WaitBudget(30))
     started = []
 
-    def work(number):
+    def work(number: Any) -> None:
         sent = pacer.before("op")
         started.append(time.monotonic())
         time.sleep(0.1)
@@ -310,17 +312,17 @@ def test_the_first_request_of_a_window_goes_alone():
 # Whole runs
 
 
-def names(count):
+def names(count: Any) -> list[Any]:
     return [{"name": f"svc-{number}"} for number in range(count)]
 
 
-def statuses(sim):
+def statuses(sim: Any) -> list[Any]:
     return [request.status for request in sim.requests]
 
 
 @pytest.fixture
-def api_keys(call_module):
-    def call(count, **args):
+def api_keys(call_module: Callable[..., Any]) -> Any:
+    def call(count: Any, **args: Any) -> Any:
         return call_module(
             "honeycomb_api_keys", {"environment": "production", "key_type": "ingest", "api_keys": names(count), **args}
         )
@@ -329,19 +331,19 @@ def api_keys(call_module):
 
 
 @pytest.fixture
-def sim():
+def sim() -> Iterator[Any]:
     """The policy of the service with a sixtieth of its time and a fifth of its requests."""
     with Simulator(rate_limit=(20, 1.0)) as simulator:
         yield simulator
 
 
-def test_no_refusal_in_a_run_of_three_windows(sim, api_keys):
+def test_no_refusal_in_a_run_of_three_windows(sim: Simulator, api_keys: Any) -> None:
     result = api_keys(60)
     assert len(result["created"]) == 60
     assert 429 not in statuses(sim)
 
 
-def test_waits_are_told(sim, run_module):
+def test_waits_are_told(sim: Simulator, run_module: Callable[..., Any]) -> None:
     sim.rate_limit = (20, 2.0)
     args = {"environment": "production", "key_type": "ingest", "api_keys": names(30)}
     result = run_module("honeycomb_api_keys", args)
@@ -349,7 +351,7 @@ def test_waits_are_told(sim, run_module):
     assert any("the rate limit on creating keys" in str(warning) for warning in result["warnings"])
 
 
-def test_a_wait_that_is_too_long_hands_back_what_there_is(sim, api_keys):
+def test_a_wait_that_is_too_long_hands_back_what_there_is(sim: Simulator, api_keys: Any) -> None:
     sim.rate_limit = (5, 60)
     result = api_keys(8, max_wait=3)
     assert result["failed"]
@@ -363,7 +365,7 @@ def test_a_wait_that_is_too_long_hands_back_what_there_is(sim, api_keys):
 
 
 @pytest.mark.parametrize("form", RETRY_AFTER_FORMS)
-def test_a_window_that_somebody_else_used(form):
+def test_a_window_that_somebody_else_used(form: Any) -> None:
     with Simulator(rate_limit=(3, 1.0), retry_after=form) as sim:
         others, ours = (Client(Transport(sim.url), *sim.management) for _who in range(2))
         for _number in range(3):
@@ -375,7 +377,7 @@ def test_a_window_that_somebody_else_used(form):
         assert statuses(sim).count(429) == 1
 
 
-def test_refusals_without_a_word_about_when(sim):
+def test_refusals_without_a_word_about_when(sim: Simulator) -> None:
     sim.rate_limit = None
     sim.fail("listEnvironments", status=429, shape="empty", retry_after="0", times=3)
     client = Client(Transport(sim.url), *sim.management)
@@ -385,10 +387,10 @@ def test_refusals_without_a_word_about_when(sim):
         client.list_environments()
 
 
-def test_several_processes_at_once(sim, run_module):
+def test_several_processes_at_once(sim: Simulator, run_module: Callable[..., Any]) -> None:
     """They share the windows of one management key, and none of them gives up."""
 
-    def run(number):
+    def run(number: Any) -> Any:
         items = [{"name": f"svc-{number}-{item}"} for item in range(15)]
         return run_module("honeycomb_api_keys", {"environment": "production", "key_type": "ingest", "api_keys": items})
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -38,28 +41,28 @@ AUTH = bearer("hcxmk_1", SECRET)
 class Clock:
     """Time that passes by sleeping only."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
-        self.pauses = []
+        self.pauses: list[Any] = []
 
-    def __call__(self):
+    def __call__(self) -> Any:
         return self.now
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: Any) -> None:
         self.pauses.append(seconds)
         self.now += seconds
 
 
 @pytest.fixture
-def clock():
+def clock() -> Any:
     return Clock()
 
 
 @pytest.fixture
-def transport(clock):
+def transport(clock: Any) -> Iterator[Any]:
     opened = []
 
-    def make(url, max_wait=300, **options):
+    def make(url: Any, max_wait: Any = 300, **options: Any) -> Any:
         budget = WaitBudget(max_wait, clock, clock.sleep)
         opened.append(Transport(url, budget=budget, jitter=lambda: 1.0, **{"timeout": 2, **options}))
         return opened[-1]
@@ -69,11 +72,11 @@ def transport(clock):
         one.close()
 
 
-def get(transport, **options):
+def get(transport: Any, **options: Any) -> Any:
     return transport.request("listApiKeys", "GET", "/2/x", auth=AUTH, **options)
 
 
-def post(transport, **options):
+def post(transport: Any, **options: Any) -> Any:
     return transport.request("createApiKey", "POST", "/2/x", auth=AUTH, body={"a": 1}, repeatable=False, **options)
 
 
@@ -94,7 +97,7 @@ def post(transport, **options):
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_good_addresses(url, expected):
+def test_good_addresses(url: Any, expected: Any) -> None:
     assert check_api_url(url) == expected
 
 
@@ -131,7 +134,7 @@ def test_good_addresses(url, expected):
         ("https://gateway.example/honeycomb/2", "Leave it off: https://gateway.example/honeycomb.$"),
     ],
 )
-def test_bad_addresses(url, word):
+def test_bad_addresses(url: Any, word: Any) -> None:
     with pytest.raises(InputError, match=word) as caught:
         check_api_url(url)
     assert caught.value.message.startswith("api_url: ")
@@ -147,13 +150,13 @@ def test_bad_addresses(url, word):
         "https://user:pass-word@host:port",
     ],
 )
-def test_a_password_in_the_address_is_not_shown(url):
+def test_a_password_in_the_address_is_not_shown(url: Any) -> None:
     with pytest.raises(InputError) as caught:
         check_api_url(url)
     assert "pass-word" not in caught.value.message
 
 
-def test_odd_hosts_fail_clearly(transport, clock):
+def test_odd_hosts_fail_clearly(transport: Any, clock: Any) -> None:
     for url in (
         "https://" + "a" * 70 + ".example",
         "https://.example",
@@ -165,14 +168,16 @@ def test_odd_hosts_fail_clearly(transport, clock):
 
 
 @pytest.mark.parametrize("text", ["a/b", "..", "a?b", "\u00fc", "\ud800", "a%2Fb"])
-def test_path_segments(text):
+def test_path_segments(text: Any) -> None:
     assert not set(path_segment(text)) & set("/?#\u00fc")
 
 
 # Credentials go to one place
 
 
-def test_redirects_are_not_followed(raw_server, http_answer, transport):
+def test_redirects_are_not_followed(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any
+) -> None:
     elsewhere = raw_server(http_answer({}))
     for status in (301, 302, 303, 307, 308):
         server = raw_server(http_answer(b"", status, Location=f"{elsewhere.url}/2/auth"))
@@ -181,7 +186,13 @@ def test_redirects_are_not_followed(raw_server, http_answer, transport):
     assert not elsewhere.connections
 
 
-def test_netrc_and_cookies(raw_server, http_answer, transport, monkeypatch, tmp_path):
+def test_netrc_and_cookies(
+    raw_server: Callable[..., Any],
+    http_answer: Callable[..., bytes],
+    transport: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\ndefault login someone password else\n")
     netrc.chmod(0o600)
@@ -201,7 +212,13 @@ def test_netrc_and_cookies(raw_server, http_answer, transport, monkeypatch, tmp_
 
 
 @pytest.mark.parametrize("scheme", ["http", "HTTP"])
-def test_proxies_do_not_see_plain_http(raw_server, http_answer, transport, monkeypatch, scheme):
+def test_proxies_do_not_see_plain_http(
+    raw_server: Callable[..., Any],
+    http_answer: Callable[..., bytes],
+    transport: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: Any,
+) -> None:
     proxy = raw_server(http_answer({}))
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.url)
@@ -212,7 +229,13 @@ def test_proxies_do_not_see_plain_http(raw_server, http_answer, transport, monke
     assert not proxy.connections
 
 
-def test_https_goes_through_a_proxy_without_showing_credentials(raw_server, http_answer, transport, monkeypatch, clock):
+def test_https_goes_through_a_proxy_without_showing_credentials(
+    raw_server: Callable[..., Any],
+    http_answer: Callable[..., bytes],
+    transport: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Any,
+) -> None:
     proxy = raw_server(http_answer(b"no", 403))
     monkeypatch.setenv("https_proxy", proxy.url)
     for name in ("no_proxy", "NO_PROXY"):
@@ -226,7 +249,9 @@ def test_https_goes_through_a_proxy_without_showing_credentials(raw_server, http
         get(transport("https://api.honeycomb.example"))
 
 
-def test_connection_is_reused(raw_server, http_answer, transport):
+def test_connection_is_reused(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any
+) -> None:
     server = raw_server(http_answer({}))
     connection = transport(server.url)
     for _number in range(5):
@@ -235,10 +260,12 @@ def test_connection_is_reused(raw_server, http_answer, transport):
     assert (server.connections, len(server.seen)) == (1, 10)
 
 
-def test_as_many_connections_as_asked_for(raw_server, http_answer, transport):
+def test_as_many_connections_as_asked_for(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any
+) -> None:
     barrier = threading.Barrier(3)
 
-    def reply(number, request):
+    def reply(number: Any, request: Any) -> Any:
         barrier.wait(5)
         return http_answer({})
 
@@ -258,7 +285,7 @@ def test_as_many_connections_as_asked_for(raw_server, http_answer, transport):
 
 # Retries
 
-BROKEN = {
+BROKEN: dict[str, Any] = {
     "closed": None,
     "truncated": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\nConnection: close\r\n\r\n[",
     "half a JSON": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n{",
@@ -275,7 +302,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", sorted(BROKEN))
-def test_broken_answers(raw_server, http_answer, transport, clock, kind):
+def test_broken_answers(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any, kind: Any
+) -> None:
     broken = BROKEN[kind]
     for_ever = raw_server(broken) if broken else raw_server(lambda number, request: None)
     with pytest.raises(AnswerLost) as caught:
@@ -295,7 +324,9 @@ def test_broken_answers(raw_server, http_answer, transport, clock, kind):
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-def test_errors_of_the_service(raw_server, http_answer, transport, clock, status):
+def test_errors_of_the_service(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any, status: Any
+) -> None:
     twice = raw_server(lambda number, request: http_answer(b"", status) if number <= 2 else http_answer({}))
     assert get(transport(twice.url)).ok
     assert clock.pauses == [0.5, 1.0]
@@ -309,14 +340,16 @@ def test_errors_of_the_service(raw_server, http_answer, transport, clock, status
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 415, 422])
-def test_refusals_are_final(raw_server, http_answer, transport, status):
+def test_refusals_are_final(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, status: Any
+) -> None:
     server = raw_server(http_answer({"error": "x"}, status))
     answer = get(transport(server.url))
     assert (answer.status, answer.data, answer.repeated) == (status, {"error": "x"}, False)
     assert len(server.seen) == 1
 
 
-def test_no_answer_in_time(raw_server, transport, clock):
+def test_no_answer_in_time(raw_server: Callable[..., Any], transport: Any, clock: Any) -> None:
     done = threading.Event()
     server = raw_server(lambda number, request: done.wait(10) and None)
     with pytest.raises(AnswerLost, match="timeout"):
@@ -327,7 +360,7 @@ def test_no_answer_in_time(raw_server, transport, clock):
     done.set()
 
 
-def test_nobody_listens(transport, clock):
+def test_nobody_listens(transport: Any, clock: Any) -> None:
     for attempt in (get, post):
         clock.pauses.clear()
         with pytest.raises(ServiceUnreachable, match="nothing answers at this address. Check api_url"):
@@ -335,14 +368,16 @@ def test_nobody_listens(transport, clock):
         assert clock.pauses == [0.5, 1.0, 2.0]
 
 
-def test_one_try_only_for_those_who_poll(transport, clock):
+def test_one_try_only_for_those_who_poll(transport: Any, clock: Any) -> None:
     with pytest.raises(ServiceUnreachable):
         get(transport("http://127.0.0.1:9"), fresh=True)
     assert not clock.pauses
 
 
 @pytest.mark.parametrize("max_wait", [0, 1, 5])
-def test_max_wait_bounds_retries_and_the_trouble_is_told(raw_server, http_answer, transport, clock, max_wait):
+def test_max_wait_bounds_retries_and_the_trouble_is_told(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any, max_wait: Any
+) -> None:
     server = raw_server(lambda number, request: None)
     with pytest.raises(AnswerLost, match=r"connection broke.*max_wait") as caught:
         get(transport(server.url, max_wait))
@@ -357,7 +392,14 @@ def test_max_wait_bounds_retries_and_the_trouble_is_told(raw_server, http_answer
 
 @pytest.mark.parametrize("form", ["seconds", "http-date", "rfc3339", "past", "zero", "nonsense", "missing"])
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after(raw_server, http_answer, transport, clock, form, status):
+def test_retry_after(
+    raw_server: Callable[..., Any],
+    http_answer: Callable[..., bytes],
+    transport: Any,
+    clock: Any,
+    form: Any,
+    status: Any,
+) -> None:
     now = datetime.now(timezone.utc).replace(microsecond=0)
     then = now + timedelta(seconds=20)
     text = {
@@ -382,7 +424,9 @@ def test_retry_after(raw_server, http_answer, transport, clock, form, status):
 
 
 @pytest.mark.parametrize("text", ["999999999", "86400", "Fri, 31 Dec 9999 23:59:59 GMT", "9999-12-31T23:59:59Z"])
-def test_huge_retry_after_ends_at_once(raw_server, http_answer, transport, clock, text):
+def test_huge_retry_after_ends_at_once(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any, text: Any
+) -> None:
     server = raw_server(http_answer({}, 429, Retry_After=text))
     with pytest.raises(WaitExceeded, match="max_wait"):
         get(transport(server.url))
@@ -395,7 +439,9 @@ def test_huge_retry_after_ends_at_once(raw_server, http_answer, transport, clock
     assert not clock.pauses
 
 
-def test_refused_for_ever(raw_server, http_answer, transport, clock):
+def test_refused_for_ever(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any
+) -> None:
     for headers in ({}, {"Retry_After": "0"}):
         server = raw_server(http_answer({}, 429, **headers))
         with pytest.raises(WaitExceeded):
@@ -403,7 +449,9 @@ def test_refused_for_ever(raw_server, http_answer, transport, clock):
         assert len(server.seen) < 100
 
 
-def test_a_create_that_was_refused_for_its_rate_is_sent_again(raw_server, http_answer, transport, clock):
+def test_a_create_that_was_refused_for_its_rate_is_sent_again(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, clock: Any
+) -> None:
     server = raw_server(lambda number, request: http_answer({}, 429 if number == 1 else 201, Retry_After="1"))
     assert post(transport(server.url)).status == 201
     assert len(server.seen) == 2
@@ -413,7 +461,9 @@ def test_a_create_that_was_refused_for_its_rate_is_sent_again(raw_server, http_a
 
 
 @pytest.mark.parametrize("text", ["Wed, 11 Feb 2026 08:15:00 GMT", "Wed, 11 Feb 2026 09:15:00 +0100"])
-def test_service_clock(raw_server, http_answer, transport, text):
+def test_service_clock(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, text: Any
+) -> None:
     connection = transport(raw_server(http_answer({}, Date=text)).url)
     assert not connection.knows_service_clock
     get(connection)
@@ -422,7 +472,9 @@ def test_service_clock(raw_server, http_answer, transport, text):
 
 
 @pytest.mark.parametrize("text", ["", "soon", "Fri, 31 Dec 9999 23:59:59 -0100"])
-def test_odd_clocks_are_not_believed(raw_server, http_answer, transport, text):
+def test_odd_clocks_are_not_believed(
+    raw_server: Callable[..., Any], http_answer: Callable[..., bytes], transport: Any, text: Any
+) -> None:
     connection = transport(raw_server(http_answer({}, Date=text)).url)
     get(connection)
     assert abs(connection.now() - datetime.now(timezone.utc)) < timedelta(seconds=10)
@@ -477,7 +529,9 @@ def test_odd_clocks_are_not_believed(raw_server, http_answer, transport, text):
     body=st.binary(max_size=20)
     | st.sampled_from([b"{}", b"null", b"[1e999]", b'{"a": NaN}', b"2\r\n{}\r\n0\r\n\r\n", b"1" * 5000]),
 )
-def test_any_bytes_are_an_answer_or_a_clear_error(raw_server, transport, head, line, body):
+def test_any_bytes_are_an_answer_or_a_clear_error(
+    raw_server: Callable[..., Any], transport: Any, head: Any, line: Any, body: Any
+) -> None:
     server = raw_server(b"\r\n".join([line, b"Connection: close", *head, b"", b""]) + body)
     for attempt in (get, post):
         try:

@@ -11,7 +11,9 @@ failure says what may be left. Keys that were there before, and keys of others, 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -24,11 +26,12 @@ from ansible_collections.community.honeycomb.plugins.module_utils._http.transpor
 from ansible_collections.community.honeycomb.plugins.module_utils._keys import create as _create
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.apply import apply_plans
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan import Plan
+from simulator import Simulator
 
 NAME = "checkout"
 
 # Effects that can be met before the request is carried out as well as after.
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "reset": {"effect": "reset"},
     "closed": {"effect": "close"},
     "no answer": {"effect": "hang", "delay": 0.8},
@@ -58,14 +61,14 @@ each_deletion = pytest.mark.parametrize("way", DELETIONS.values(), ids=DELETIONS
 
 
 @pytest.fixture
-def client(sim, quick_waits):
+def client(sim: Simulator, quick_waits: int) -> Iterator[Any]:
     transport = Transport(sim.url, timeout=0.5, max_wait=60, connections=8)
     yield Client(transport, *sim.management)
     transport.close()
 
 
 @pytest.fixture
-def bystanders(sim):
+def bystanders(sim: Simulator) -> Iterator[Any]:
     """Keys that are easily mistaken for the one that is made; they must stay as they are."""
     sim.add_environment("Elsewhere")
     keys = [
@@ -78,12 +81,12 @@ def bystanders(sim):
     assert [sim.key(key.id) for key in keys] == keys
 
 
-def wanted(sim, name=NAME, key_type="ingest", **attributes):
+def wanted(sim: Any, name: Any = NAME, key_type: Any = "ingest", **attributes: Any) -> Any:
     environment = next(entry for entry in sim.environments if entry["slug"] == "production")
     return ApiKey(None, name, key_type, environment["id"], **{"disabled": False, "permissions": {}, **attributes})
 
 
-def create(client, sim, key, others=()):
+def create(client: Any, sim: Any, key: Any, others: Any = ()) -> Any:
     """Create a key as a task does: with one look at what is there."""
     before = {str(found.id) for found in client.list_keys(key.key_type)}
     for other in others:
@@ -91,16 +94,16 @@ def create(client, sim, key, others=()):
     return _create.create_once(client, key, before)
 
 
-def wait_for_late(way):
+def wait_for_late(way: Any) -> None:
     if way["effect"] == "late":
         time.sleep(way["delay"] + 0.05)
 
 
-def enabled(sim, name=NAME, key_type="ingest"):
+def enabled(sim: Any, name: Any = NAME, key_type: Any = "ingest") -> list[Any]:
     return [key for key in sim.keys(name, "production") if key.key_type == key_type and not key.disabled]
 
 
-def writes(sim):
+def writes(sim: Any) -> list[Any]:
     return [request for request in sim.requests if request.method != "GET"]
 
 
@@ -108,7 +111,7 @@ def writes(sim):
 
 
 @each_way
-def test_one_key_whose_value_was_returned(sim, client, bystanders, way):
+def test_one_key_whose_value_was_returned(sim: Simulator, client: Any, bystanders: Any, way: Any) -> None:
     sim.fail("createApiKey", **way)
     created = create(client, sim, wanted(sim, permissions={"create_datasets": True}))
     wait_for_late(way)
@@ -118,7 +121,7 @@ def test_one_key_whose_value_was_returned(sim, client, bystanders, way):
 
 
 @each_way
-def test_no_key_when_every_answer_is_lost(sim, client, bystanders, way):
+def test_no_key_when_every_answer_is_lost(sim: Simulator, client: Any, bystanders: Any, way: Any) -> None:
     sim.fail("createApiKey", times=None, **way)
     with pytest.raises(HoneycombError) as caught:
         create(client, sim, wanted(sim))
@@ -130,26 +133,28 @@ def test_no_key_when_every_answer_is_lost(sim, client, bystanders, way):
 
 @pytest.mark.parametrize("key_type", ["ingest", "configuration"])
 @pytest.mark.parametrize("disabled", [False, True])
-def test_both_types_and_both_states(sim, client, key_type, disabled):
+def test_both_types_and_both_states(sim: Simulator, client: Any, key_type: Any, disabled: Any) -> None:
     sim.fail("createApiKey", effect="reset", after=True)
     created = create(client, sim, wanted(sim, key_type=key_type, disabled=disabled))
     (key,) = sim.keys(NAME)
     assert (key.id, key.value, key.disabled) == (created.key.id, created.value, disabled)
 
 
-def test_a_key_that_can_be_discarded_otherwise(sim, client):
+def test_a_key_that_can_be_discarded_otherwise(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", effect="close", after=True)
-    discarded = []
+    discarded: list[Any] = []
     created = _create.create_once(client, wanted(sim, disabled=True), set(), discarded.append)
     assert [key.id for key in sim.keys(NAME)] == [discarded[0].id, created.key.id]
 
 
-def test_every_permission_that_the_service_may_know(sim, client, monkeypatch):
+def test_every_permission_that_the_service_may_know(
+    sim: Simulator, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A permission that this collection does not know is listed, but was not asked for."""
     sim.fail("createApiKey", effect="reset", after=True)
     listed = client.list_keys
 
-    def with_more(key_type):
+    def with_more(key_type: Any) -> Any:
         keys = listed(key_type)
         for key in keys:
             key.permissions["invented_later"] = False
@@ -160,7 +165,7 @@ def test_every_permission_that_the_service_may_know(sim, client, monkeypatch):
     assert [key.id for key in sim.keys(NAME)] == [created.key.id]
 
 
-def test_refusal_is_no_loss(sim, client):
+def test_refusal_is_no_loss(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", status=422, shape="jsonapi")
     with pytest.raises(HoneycombError) as caught:
         create(client, sim, wanted(sim))
@@ -168,14 +173,14 @@ def test_refusal_is_no_loss(sim, client):
     assert len(writes(sim)) == 1
 
 
-def test_nobody_there_is_no_loss(sim, client):
+def test_nobody_there_is_no_loss(sim: Simulator, client: Any) -> None:
     before = {key.id for key in client.list_keys()}
     client.transport.api_url = "http://127.0.0.1:9"
     with pytest.raises(HoneycombError, match="nothing answers"):
         _create.create_once(client, wanted(sim), before)
 
 
-def test_proxies_do_not_hide_a_loss():
+def test_proxies_do_not_hide_a_loss() -> None:
     """Where a connection through a proxy breaks after it stood, the request may have been carried out."""
     errors = requests.exceptions, urllib3.exceptions
     broken = errors[1].ProxyError("Cannot connect to proxy.", ConnectionResetError(104, "reset"))
@@ -192,7 +197,7 @@ def test_proxies_do_not_hide_a_loss():
 
 
 @pytest.mark.parametrize("effect", ["reset", "garbage"])
-def test_what_may_be_another_actors_is_not_touched(sim, client, bystanders, effect):
+def test_what_may_be_another_actors_is_not_touched(sim: Simulator, client: Any, bystanders: Any, effect: Any) -> None:
     sim.fail("createApiKey", effect=effect, after=True)
     with pytest.raises(HoneycombError) as caught:
         create(client, sim, wanted(sim), [lambda: sim.add_key(name=NAME, environment="production")])
@@ -202,11 +207,11 @@ def test_what_may_be_another_actors_is_not_touched(sim, client, bystanders, effe
     assert [request.method for request in writes(sim)] == ["POST"]
 
 
-def test_another_actors_key_that_was_not_asked_for_is_not_ours(sim, client):
+def test_another_actors_key_that_was_not_asked_for_is_not_ours(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", effect="reset", after=True)
     others = []
 
-    def other():
+    def other() -> None:
         others.append(sim.add_key(name=NAME, environment="production", permissions={"create_datasets": True}))
         others.append(sim.add_key(name=NAME, environment="production", created=sim.now() - timedelta(minutes=1)))
         others.append(sim.add_key(name=NAME, environment="production", time_to_live=sim.now() + timedelta(days=1)))
@@ -215,7 +220,7 @@ def test_another_actors_key_that_was_not_asked_for_is_not_ours(sim, client):
     assert [key.id for key in enabled(sim)] == [*(key.id for key in others), created.key.id]
 
 
-def test_keys_of_the_same_name_that_were_there_stay(sim, client):
+def test_keys_of_the_same_name_that_were_there_stay(sim: Simulator, client: Any) -> None:
     old = sim.add_key(name=NAME, environment="production", created=sim.now())
     sim.fail("createApiKey", effect="reset", after=True)
     created = create(client, sim, wanted(sim))
@@ -225,7 +230,7 @@ def test_keys_of_the_same_name_that_were_there_stay(sim, client):
 # Troubles that come together
 
 
-def test_the_value_is_handed_back_when_cleaning_up_fails(sim, client):
+def test_the_value_is_handed_back_when_cleaning_up_fails(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", effect="late", delay=0.15)
     sim.fail("deleteApiKey", status=403, shape="jsonapi", times=None)
     with pytest.raises(HoneycombError) as caught:
@@ -236,7 +241,7 @@ def test_the_value_is_handed_back_when_cleaning_up_fails(sim, client):
     assert orphan.id in caught.value.message
 
 
-def test_the_value_is_handed_back_when_looking_fails(sim, client):
+def test_the_value_is_handed_back_when_looking_fails(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", effect="reset")
     sim.fail("listApiKeys", status=403, shape="jsonapi", nth=3, times=None)
     with pytest.raises(HoneycombError, match="may have made one ingest key 'checkout' after 20") as caught:
@@ -245,13 +250,13 @@ def test_the_value_is_handed_back_when_looking_fails(sim, client):
     assert [key.value for key in enabled(sim)] == [value["key"]]
 
 
-def test_a_service_that_goes_away(sim, client):
+def test_a_service_that_goes_away(sim: Simulator, client: Any) -> None:
     sim.fail("createApiKey", effect="down", after=True)
     with pytest.raises(HoneycombError, match="may have made one ingest key 'checkout' after 20"):
         create(client, sim, wanted(sim))
 
 
-def test_no_time_left(sim):
+def test_no_time_left(sim: Simulator) -> None:
     transport = Transport(sim.url, timeout=0.5, max_wait=0)
     client = Client(transport, *sim.management)
     sim.fail("createApiKey", effect="reset")
@@ -264,7 +269,7 @@ def test_no_time_left(sim):
 
 
 @each_way
-def test_many_at_once(sim, client, bystanders, way):
+def test_many_at_once(sim: Simulator, client: Any, bystanders: Any, way: Any) -> None:
     names = [f"{NAME}-{number}" for number in range(12)]
     sim.fail("createApiKey", **{**way, "nth": 3, "times": 3})
     before = {key.id for key in client.list_keys("ingest")}
@@ -277,7 +282,7 @@ def test_many_at_once(sim, client, bystanders, way):
 
 
 @pytest.mark.parametrize("after, looks", [(True, 1), (False, 2)])
-def test_one_look_per_batch(sim, client, after, looks):
+def test_one_look_per_batch(sim: Simulator, client: Any, after: Any, looks: Any) -> None:
     """However many answers are lost: one listing tells what they made. One more where a key may still come late."""
     sim.add_keys(250, environment="staging")
     before = {key.id for key in client.list_keys("ingest")}
@@ -289,10 +294,10 @@ def test_one_look_per_batch(sim, client, after, looks):
     assert pages == looks * 3
 
 
-def test_a_defect_in_one_does_not_lose_the_others(sim, client, monkeypatch):
+def test_a_defect_in_one_does_not_lose_the_others(sim: Simulator, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     create_key = client.create_key
 
-    def defective(key):
+    def defective(key: Any) -> Any:
         if key.name == "b":
             raise RuntimeError("inner words")
         return create_key(key)
@@ -308,7 +313,7 @@ def test_a_defect_in_one_does_not_lose_the_others(sim, client, monkeypatch):
 
 
 @each_way
-def test_a_lost_answer_to_a_change_is_resolved(sim, client, way):
+def test_a_lost_answer_to_a_change_is_resolved(sim: Simulator, client: Any, way: Any) -> None:
     key = sim.add_key(name="old", key_type="configuration", environment="production", permissions={"send_events": True})
     sim.fail("updateApiKey", **way)
     changes = {"name": NAME, "disabled": True, "permissions": {"send_events": False, "run_queries": True}}
@@ -320,19 +325,19 @@ def test_a_lost_answer_to_a_change_is_resolved(sim, client, way):
 
 
 @each_deletion
-def test_a_lost_answer_to_a_deletion_is_resolved(sim, client, bystanders, way):
+def test_a_lost_answer_to_a_deletion_is_resolved(sim: Simulator, client: Any, bystanders: Any, way: Any) -> None:
     key = sim.add_key(name=NAME, environment="production")
     sim.fail("deleteApiKey", **way)
     assert client.delete_key(key.id) is True
     assert sim.key(key.id) is None
 
 
-def test_a_key_that_was_gone_is_no_deletion(sim, client):
+def test_a_key_that_was_gone_is_no_deletion(sim: Simulator, client: Any) -> None:
     assert client.delete_key("hcxik_00000000000000000000000000") is False
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_a_web_page_is_no_word_of_the_service(sim, client, status):
+def test_a_web_page_is_no_word_of_the_service(sim: Simulator, client: Any, status: Any) -> None:
     """A 404 from something in between does not mean that the key is gone."""
     key = sim.add_key(name=NAME, environment="production")
     sim.fail("deleteApiKey", status=status, shape="html", times=None)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -38,13 +39,13 @@ MARKS = Marks()
         ("Checkout", False, None),
     ],
 )
-def test_generations_are_told_by_their_names(name, disabled, kind):
+def test_generations_are_told_by_their_names(name: Any, disabled: Any, kind: Any) -> None:
     found = MARKS.read("checkout", ApiKey("id", name, "ingest", "env", disabled))
 
     assert (found.kind if found else None) == kind
 
 
-def test_the_longest_name_has_room_for_every_mark():
+def test_the_longest_name_has_room_for_every_mark() -> None:
     base = "n" * MARKS.longest_base()
     MARKS.check_base(base)
     entry = MARKS.read(base, ApiKey("id", base, "ingest", "env", False))
@@ -54,7 +55,7 @@ def test_the_longest_name_has_room_for_every_mark():
         MARKS.check_base(base + "n")
 
 
-def test_marks_that_could_be_mistaken_are_refused():
+def test_marks_that_could_be_mistaken_are_refused() -> None:
     with pytest.raises(InputError, match="have to differ"):
         Marks(pending="x", retired="x").check()
     with pytest.raises(InputError, match="marks.pending"):
@@ -63,7 +64,7 @@ def test_marks_that_could_be_mistaken_are_refused():
         MARKS.check_base("checkout [pending]")
 
 
-def test_times_are_told_by_the_later_of_mark_and_last_change():
+def test_times_are_told_by_the_later_of_mark_and_last_change() -> None:
     """So that a key that was changed by hand is never deleted too early."""
     key = ApiKey(
         "id", "checkout [retired 20260101T000000Z off]", "ingest", "env", True, updated_at="2026-02-01T00:00:00Z"
@@ -86,7 +87,7 @@ def test_times_are_told_by_the_later_of_mark_and_last_change():
         ("checkout [restored 20260101T000000Z]", False, "restored"),
     ],
 )
-def test_a_generation_knows_how_its_name_was_read(name, disabled, mark):
+def test_a_generation_knows_how_its_name_was_read(name: Any, disabled: Any, mark: Any) -> None:
     found = MARKS.read("checkout", ApiKey("id", name, "ingest", "env", disabled))
 
     assert found
@@ -99,7 +100,7 @@ def test_a_generation_knows_how_its_name_was_read(name, disabled, mark):
     "base",
     ["checkout", "checkout [stale team]", "checkout [dead 1]", "checkout [pending] 2", "checkout [restored team]"],
 )
-def test_every_name_that_is_written_is_read_again(base, words):
+def test_every_name_that_is_written_is_read_again(base: Any, words: Any) -> None:
     """Whatever the name without a mark looks like, and with words of the user's own."""
     marks = Marks.from_options(words)
     marks.check_base(base)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -60,7 +61,7 @@ wanteds = st.builds(
 
 
 @given(wanteds, st.lists(keys, max_size=3, unique_by=lambda key: key.id))
-def test_a_plan_leads_to_what_is_wanted_and_then_to_nothing(wanted, existing):
+def test_a_plan_leads_to_what_is_wanted_and_then_to_nothing(wanted: Any, existing: Any) -> None:
     try:
         check_wanted(wanted)
         plan = plan_key(wanted, existing)
@@ -97,7 +98,7 @@ def test_a_plan_leads_to_what_is_wanted_and_then_to_nothing(wanted, existing):
 
 
 @given(wanteds, st.lists(keys, max_size=3, unique_by=lambda key: key.id))
-def test_other_keys_are_never_meant(wanted, existing):
+def test_other_keys_are_never_meant(wanted: Any, existing: Any) -> None:
     try:
         check_wanted(wanted)
         plan = plan_key(wanted, existing)
@@ -132,27 +133,27 @@ def test_other_keys_are_never_meant(wanted, existing):
         ),
     ],
 )
-def test_what_can_not_be_right(change, word):
+def test_what_can_not_be_right(change: Any, word: Any) -> None:
     with pytest.raises(InputError, match=word) as caught:
         check_wanted(replace(WANTED, label="api_keys[3].", **change))
     # In a list, the message says which item is meant.
     assert caught.value.message.startswith("api_keys[3].")
 
 
-def test_names_count_characters_not_bytes():
+def test_names_count_characters_not_bytes() -> None:
     check_name("\U0001f511" * 100)
     with pytest.raises(InputError, match="101"):
         check_name("\U0001f511" * 101)
 
 
-def test_ambiguous_names_list_the_ids():
+def test_ambiguous_names_list_the_ids() -> None:
     twins = [KEY, replace(KEY, id="hcaik_2"), replace(KEY, id="hcaik_3", environment_id=STAGING.id)]
     with pytest.raises(InputError, match="prod are called 'a': hcaik_1, hcaik_2"):
         plan_key(WANTED, twins)
     assert plan_key(replace(WANTED, id="hcaik_2"), twins).key.id == "hcaik_2"
 
 
-def test_expiry():
+def test_expiry() -> None:
     over = plan_key(replace(WANTED, time_to_live="2026-01-01T00:00:00+01:00"), [])
     refuse_expired(over, datetime(2025, 12, 31, 22, 59, 59, tzinfo=timezone.utc))
     with pytest.raises(InputError, match="time_to_live: 2025-12-31T23:00:00Z"):
@@ -163,7 +164,7 @@ def test_expiry():
     refuse_expired(plan_key(replace(WANTED, state="absent"), []), datetime(2030, 1, 1, tzinfo=timezone.utc))
 
 
-def test_unexpected_answers():
+def test_unexpected_answers() -> None:
     plan = plan_key(replace(WANTED, permissions={"create_datasets": True}), [])
     asked = replace(KEY, permissions={"create_datasets": True})
     assert unexpected(plan, asked) == []

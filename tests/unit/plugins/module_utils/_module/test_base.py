@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible.module_utils.errors import AnsibleFallbackNotFound
@@ -19,9 +22,10 @@ from ansible_collections.community.honeycomb.plugins.module_utils._module.option
     given_permissions,
     permission_spec,
 )
+from simulator import Simulator
 
 
-def test_variables_that_are_empty_are_not_set(monkeypatch):
+def test_variables_that_are_empty_are_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HONEYCOMB_FIRST", "")
     monkeypatch.setenv("HONEYCOMB_SECOND", "x")
     assert from_environment("HONEYCOMB_NONE", "HONEYCOMB_FIRST", "HONEYCOMB_SECOND") == "x"
@@ -29,7 +33,7 @@ def test_variables_that_are_empty_are_not_set(monkeypatch):
         from_environment("HONEYCOMB_NONE", "HONEYCOMB_FIRST")
 
 
-def test_given_permissions():
+def test_given_permissions() -> None:
     option = {
         **dict.fromkeys(permission_spec()),
         "manage_privateBoards": True,
@@ -67,21 +71,21 @@ def test_given_permissions():
         ({"managment_key_id": "typo"}, ["managment_key_id", "management_key_id"]),
     ],
 )
-def test_bad_common_options(sim, call_module, options, words):
+def test_bad_common_options(sim: Simulator, call_module: Callable[..., Any], options: Any, words: Any) -> None:
     result = call_module("honeycomb_api_key_info", options)
     assert result["failed"]
     assert all(word in result["msg"] for word in words), result["msg"]
     assert not sim.requests
 
 
-def test_missing_credentials(sim, call_module):
+def test_missing_credentials(sim: Simulator, call_module: Callable[..., Any]) -> None:
     for module in ("honeycomb_api_key_info", "honeycomb_auth_info"):
         result = call_module(module, {}, env={"HONEYCOMB_API_ENDPOINT": sim.url})
         assert result["msg"].startswith("management_key_id is missing")
     assert not sim.requests
 
 
-def test_no_wait_is_allowed(sim, call_module):
+def test_no_wait_is_allowed(sim: Simulator, call_module: Callable[..., Any]) -> None:
     sim.fail("listApiKeys", "close")
     result = call_module("honeycomb_api_key_info", {"max_wait": 0})
     assert "connection broke" in result["msg"] and "max_wait" in result["msg"]
@@ -89,7 +93,7 @@ def test_no_wait_is_allowed(sim, call_module):
     assert call_module("honeycomb_api_key_info", {"max_wait": 0})["api_keys"] == []
 
 
-def test_missing_requests_is_told(run_module, collections_path, tmp_path):
+def test_missing_requests_is_told(run_module: Callable[..., Any], collections_path: Path, tmp_path: Path) -> None:
     (tmp_path / "without" / "requests").mkdir(parents=True)
     (tmp_path / "without" / "requests" / "__init__.py").write_text("raise ImportError('no requests here')\n")
     path = os.pathsep.join([str(tmp_path / "without"), str(collections_path)])
@@ -98,11 +102,13 @@ def test_missing_requests_is_told(run_module, collections_path, tmp_path):
     assert "(requests)" in result["msg"]
 
 
-def test_register_secret_is_there_for_every_core():
-    assert _module.register_secret("x") in ("x", None)
+def test_register_secret_is_there_for_every_core() -> None:
+    assert vars(_module)["register_secret"]("x") in ("x", None)
 
 
-def test_no_form_of_the_secret_is_shown(sim, call_module, leaks):
+def test_no_form_of_the_secret_is_shown(
+    sim: Simulator, call_module: Callable[..., Any], leaks: Callable[..., list[str]]
+) -> None:
     """The search itself finds a secret in every form that it promises to find."""
     secret = sim.management[1]
     for offset in ("", "a", "ab"):

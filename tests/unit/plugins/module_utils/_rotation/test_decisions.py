@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def state_of(base: str, *keys: tuple[str, str, bool], policy: Policy = POLICY) -
 
 # Names without a mark that look as if they had one
 @pytest.mark.parametrize("base", ["checkout", "checkout [restored team]", "checkout [stale team]"])
-def test_a_key_that_was_enabled_by_hand_is_said_to_be_so_and_can_be_restored(base):
+def test_a_key_that_was_enabled_by_hand_is_said_to_be_so_and_can_be_restored(base: Any) -> None:
     state = state_of(base, ("k1", base, False), ("k0", f"{base} {OFF}", False))
 
     assert state.findings == (
@@ -52,14 +53,14 @@ def test_a_key_that_was_enabled_by_hand_is_said_to_be_so_and_can_be_restored(bas
 
 
 @pytest.mark.parametrize("base", ["checkout", "checkout [restored team]"])
-def test_a_key_that_was_restored_is_not_restored_again(base):
+def test_a_key_that_was_restored_is_not_restored_again(base: Any) -> None:
     state = state_of(base, ("k1", base, False), ("k0", f"{base} [restored 20260131T000000Z]", False))
 
     assert "was restored and stays enabled" in state.findings[0]
     assert plan_restore(state, NOW, MARKS) is None
 
 
-def test_a_restored_key_that_somebody_disabled_can_be_restored_again():
+def test_a_restored_key_that_somebody_disabled_can_be_restored_again() -> None:
     state = state_of("checkout", ("k1", "checkout", False), ("k0", "checkout [restored 20260131T000000Z]", True))
 
     assert "somebody disabled it later" in state.findings[0]
@@ -69,7 +70,7 @@ def test_a_restored_key_that_somebody_disabled_can_be_restored_again():
     assert not plan.after.disabled
 
 
-def test_restore_takes_the_newest_that_was_in_use():
+def test_restore_takes_the_newest_that_was_in_use() -> None:
     state = state_of(
         "checkout",
         ("k3", "checkout", False),
@@ -96,7 +97,7 @@ def test_restore_takes_the_newest_that_was_in_use():
         ("k9", "k9 can't be restored: it is not a retired generation of 'checkout'"),
     ],
 )
-def test_restore_says_why_not_and_what_can_be_restored(key_id, told):
+def test_restore_says_why_not_and_what_can_be_restored(key_id: Any, told: Any) -> None:
     state = state_of(
         "checkout", ("k3", "checkout", False), ("k2", f"checkout {STALE}", True), ("k1", f"checkout {OFF}", True)
     )
@@ -109,14 +110,14 @@ def test_restore_says_why_not_and_what_can_be_restored(key_id, told):
     assert f"These can be restored: k1 (checkout {OFF})." in caught.value.message
 
 
-def test_without_a_retired_generation_there_is_nothing_to_restore():
+def test_without_a_retired_generation_there_is_nothing_to_restore() -> None:
     state = state_of("checkout", ("k1", "checkout", False), ("k0", f"checkout {STALE}", True))
 
     with pytest.raises(InputError, match="there is no retired generation of 'checkout' to restore"):
         plan_restore(state, NOW, MARKS)
 
 
-def test_a_name_without_an_enabled_key_is_told_what_can_come_back():
+def test_a_name_without_an_enabled_key_is_told_what_can_come_back() -> None:
     state = state_of("checkout", ("k1", f"checkout {OFF}", True), ("k0", f"checkout {STALE}", True))
     assert f"Bring one of its generations back with restore (k1 (checkout {OFF})), create it" in str(state.blocked)
 
@@ -124,14 +125,14 @@ def test_a_name_without_an_enabled_key_is_told_what_can_come_back():
     assert "restore" not in str(state.blocked)
 
 
-def test_what_is_restored_is_only_retired_where_a_current_key_exists():
+def test_what_is_restored_is_only_retired_where_a_current_key_exists() -> None:
     state = state_of("checkout", ("k0", "checkout [restored 20260131T000000Z]", False))
 
     with pytest.raises(InputError, match="there is no enabled current key called 'checkout'"):
         plan_retire(state, NOW, MARKS)
 
 
-def test_only_deletions_look_once_more():
+def test_only_deletions_look_once_more() -> None:
     state = state_of(
         "checkout",
         ("k3", "checkout", False),
@@ -143,7 +144,7 @@ def test_only_deletions_look_once_more():
     assert {(step.action, step.guarded) for step in state.steps} == {("update", False), ("delete", True)}
 
 
-def test_nothing_is_disabled_while_a_rotation_is_unfinished():
+def test_nothing_is_disabled_while_a_rotation_is_unfinished() -> None:
     """A host that could not be reached may still use the retired key; the run that finishes puts it away."""
     keys = [("k2", "checkout", False), ("k1", "checkout [retired 20260130T000000Z]", False)]
     state = state_of("checkout", *keys)

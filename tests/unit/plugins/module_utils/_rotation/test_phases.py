@@ -14,6 +14,7 @@ import contextlib
 import itertools
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -101,7 +102,7 @@ class Service:
 
     # -- below
 
-    def _request(self, carry_out):
+    def _request(self, carry_out: Any) -> Any:
         self.requests += 1
         dies = self.crash_at and self.crash_at[0] == self.requests
         if dies and not self.crash_at[1]:
@@ -164,7 +165,7 @@ class Service:
         return [str(key.id) for key in self.keys.values() if not key.disabled]
 
 
-def job(name: str = "checkout", **policy) -> Job:
+def job(name: str = "checkout", **policy: Any) -> Job:
     """A key to rotate, at once, unless a duration says something else."""
     force = policy.pop("force", False)
     durations = {"max_age": "90d", "overlap": "0s", "grace": "48h", "lock_time": "0s", **policy}
@@ -172,11 +173,11 @@ def job(name: str = "checkout", **policy) -> Job:
     return Job(0, name, "ingest", Environment("env", "Production", "production"), Policy(force=force, **parsed))
 
 
-def task(service: Service, preview: bool = False, warn=lambda _text: None) -> phases.Run:
+def task(service: Service, preview: bool = False, warn: Any = lambda _text: None) -> phases.Run:
     return phases.Run(service, MARKS, timedelta(seconds=5), preview, warn)  # type: ignore[arg-type]
 
 
-def stage(service: Service, **policy) -> phases.Changes:
+def stage(service: Service, **policy: Any) -> phases.Changes:
     return phases.stage(task(service), [job(**policy)])
 
 
@@ -185,7 +186,7 @@ def blocked(changes: phases.Changes) -> str:
     return str(changes.cases[0].state.blocked)
 
 
-def run(service: Service, reached: int = len(CONSUMERS), **policy) -> str:
+def run(service: Service, reached: int = len(CONSUMERS), **policy: Any) -> str:
     """What the role does, to so many of the consumers. Returns how it ended."""
     done = stage(service, **policy)
     if done.staged:
@@ -202,7 +203,7 @@ def run(service: Service, reached: int = len(CONSUMERS), **policy) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _check_values(monkeypatch):
+def _check_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """The phases ask the service in memory whether a value is accepted; it is found through the transport."""
     monkeypatch.setattr(verification, "check_value", lambda transport, value, fresh: transport.value_check(value))
 
@@ -254,7 +255,7 @@ def by_hand(service: Service, what: str, which: int) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(runs | clocks | hands, max_size=14))
-def test_no_history_cuts_a_consumer_off_or_deletes_the_wrong_key(history):
+def test_no_history_cuts_a_consumer_off_or_deletes_the_wrong_key(history: Any) -> None:
     service = Service()
     for event in history:
         if event["kind"] == "clock":
@@ -271,7 +272,7 @@ def test_no_history_cuts_a_consumer_off_or_deletes_the_wrong_key(history):
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(runs | clocks, max_size=10))
-def test_whatever_died_the_next_runs_converge(history):
+def test_whatever_died_the_next_runs_converge(history: Any) -> None:
     """Without people's changes: undisturbed runs end with one enabled key, which every consumer uses."""
     service = Service()
     for event in history:
@@ -292,7 +293,7 @@ def test_whatever_died_the_next_runs_converge(history):
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_run_killed_at_any_request_is_finished_by_the_next(after):
+def test_a_run_killed_at_any_request_is_finished_by_the_next(after: Any) -> None:
     undisturbed = Service()
     run(undisturbed, force=True)
     points = undisturbed.requests
@@ -309,7 +310,7 @@ def test_a_run_killed_at_any_request_is_finished_by_the_next(after):
     assert points > 6
 
 
-def test_an_overlap_keeps_the_replaced_key_enabled_until_it_is_over():
+def test_an_overlap_keeps_the_replaced_key_enabled_until_it_is_over() -> None:
     service = Service()
     run(service, force=True, overlap="24h")
     assert sorted(service.enabled()) == ["hcxik_001", "hcxik_002"]
@@ -323,7 +324,7 @@ def test_an_overlap_keeps_the_replaced_key_enabled_until_it_is_over():
     assert service.enabled() == ["hcxik_002"]
 
 
-def test_finishing_a_promotion_is_the_rotation_that_was_due():
+def test_finishing_a_promotion_is_the_rotation_that_was_due() -> None:
     """Even where it is forced, the run that finds a promotion half done does not create yet another key."""
     service = Service()
     staged = stage(service, force=True).staged
@@ -343,14 +344,14 @@ def test_finishing_a_promotion_is_the_rotation_that_was_due():
     service.check()
 
 
-def test_a_young_pending_key_stops_the_run():
+def test_a_young_pending_key_stops_the_run() -> None:
     service = Service()
     stage(service, force=True)
 
     assert "another run seems to be rotating 'checkout'" in blocked(stage(service, force=True, lock_time="1h"))
 
 
-def test_two_keys_of_the_name_stop_the_run_and_are_named():
+def test_two_keys_of_the_name_stop_the_run_and_are_named() -> None:
     service = Service()
     twin = service._add("checkout", disabled=False)
 
@@ -360,7 +361,7 @@ def test_two_keys_of_the_name_stop_the_run_and_are_named():
     assert "hcxik_001" in told
 
 
-def test_a_disabled_current_key_stops_the_run():
+def test_a_disabled_current_key_stops_the_run() -> None:
     service = Service()
     service.consumers = {}
     service._change("hcxik_001", {"disabled": True})
@@ -368,7 +369,7 @@ def test_a_disabled_current_key_stops_the_run():
     assert "is disabled" in blocked(stage(service, force=True))
 
 
-def test_a_value_of_another_environment_is_not_rolled_out(monkeypatch):
+def test_a_value_of_another_environment_is_not_rolled_out(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service()
     staged = stage(service, force=True).staged
     wrong = ValueCheck(staged[0].new_id, "ingest", {"slug": "team"}, {"slug": "staging"}, {})
@@ -380,7 +381,7 @@ def test_a_value_of_another_environment_is_not_rolled_out(monkeypatch):
     assert service.enabled() == ["hcxik_001"]
 
 
-def test_a_pending_key_that_was_renamed_is_disabled_again():
+def test_a_pending_key_that_was_renamed_is_disabled_again() -> None:
     service = Service()
     staged = stage(service, force=True).staged
     service._change(staged[0].new_id, {"name": "mine now"})
@@ -399,7 +400,7 @@ def test_a_pending_key_that_was_renamed_is_disabled_again():
         (None, "its new key hcxik_002 was deleted by somebody during the rotation"),
     ],
 )
-def test_what_somebody_changed_is_not_promoted(change, told):
+def test_what_somebody_changed_is_not_promoted(change: Any, told: Any) -> None:
     service = Service()
     staged = stage(service, force=True).staged
     phases.activate(task(service), staged)
@@ -415,7 +416,7 @@ def test_what_somebody_changed_is_not_promoted(change, told):
     service.check()
 
 
-def test_a_key_that_is_enabled_at_the_last_moment_is_not_deleted():
+def test_a_key_that_is_enabled_at_the_last_moment_is_not_deleted() -> None:
     service = Service()
     run(service, force=True)
     service.time += GRACE + timedelta(minutes=1)
@@ -429,7 +430,7 @@ def test_a_key_that_is_enabled_at_the_last_moment_is_not_deleted():
     service.check()
 
 
-def test_a_key_enabled_by_hand_is_left_alone():
+def test_a_key_enabled_by_hand_is_left_alone() -> None:
     service = Service()
     run(service, force=True)
     service._change("hcxik_001", {"disabled": False})
@@ -442,7 +443,7 @@ def test_a_key_enabled_by_hand_is_left_alone():
     assert "was enabled by hand" in case.state.findings[0]
 
 
-def test_restore_brings_back_what_was_in_use_not_what_a_run_left_behind():
+def test_restore_brings_back_what_was_in_use_not_what_a_run_left_behind() -> None:
     service = Service()
     run(service, reached=1, force=True)  # its key is on one consumer
     run(service, reached=0, force=True)
@@ -455,7 +456,7 @@ def test_restore_brings_back_what_was_in_use_not_what_a_run_left_behind():
     assert len(service.enabled()) == 2
 
 
-def test_what_a_run_left_behind_is_not_restored_by_its_id_either():
+def test_what_a_run_left_behind_is_not_restored_by_its_id_either() -> None:
     service = Service()
     run(service, reached=1, force=True)
     run(service, force=True)
@@ -468,7 +469,7 @@ def test_what_a_run_left_behind_is_not_restored_by_its_id_either():
 
 
 @pytest.mark.parametrize("history", ["due", "leftovers", "deletion", "restored"])
-def test_the_preview_predicts_what_the_run_does(history):
+def test_the_preview_predicts_what_the_run_does(history: Any) -> None:
     """But for the new key's id, which the service gives."""
 
     service = Service()
@@ -493,7 +494,7 @@ def test_the_preview_predicts_what_the_run_does(history):
     assert shown(predicted) == shown(real)
 
 
-def test_a_key_that_can_not_be_put_away_is_a_warning(monkeypatch):
+def test_a_key_that_can_not_be_put_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run was faster, and then the service fails."""
     service = Service()
     warnings: list[str] = []

@@ -29,7 +29,7 @@ def case_of(*keys: tuple[str, str, bool]) -> Case:
     return Case(Job(0, "checkout", "ingest", PRODUCTION, policy), assess("checkout", listing, NOW, policy, Marks()))
 
 
-def test_what_can_be_restored_differs_from_what_a_run_left_behind():
+def test_what_can_be_restored_differs_from_what_a_run_left_behind() -> None:
     case = case_of(
         ("k3", "checkout", False),
         ("k2", "checkout [stale 20260131T120000Z off]", True),
@@ -49,13 +49,13 @@ def test_what_can_be_restored_differs_from_what_a_run_left_behind():
     assert [line.endswith("stale: never was the current key") for line in lines] == [False, True]
 
 
-def test_a_key_that_is_blocked_is_told_with_its_environment():
+def test_a_key_that_is_blocked_is_told_with_its_environment() -> None:
     told = report.overview([case_of()], NOW)
 
     assert told["blocked"][0].startswith("Ingest key 'checkout' of production: there is no enabled key")
 
 
-def test_a_promotion_names_what_was_replaced():
+def test_a_promotion_names_what_was_replaced() -> None:
     staged = Staged(0, "checkout", "ingest", PRODUCTION, timedelta(hours=24), "k1", (), "k2", "secret")
     old = ApiKey("k1", "checkout [retired 20260201T000000Z]", "ingest", "hcaen_1", False)
 

@@ -6,20 +6,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from ansible_collections.community.honeycomb.plugins.filter import rotation_request
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.request import Request, read_request
 
-DEPLOYED = {"name": "checkout", "deploy_tasks": "deploy.yml", "overlap": "0s"}
+DEPLOYED: dict[str, Any] = {"name": "checkout", "deploy_tasks": "deploy.yml", "overlap": "0s"}
 
 
-def read(keys: list | None = None, absent: tuple[str, ...] = (), **defaults) -> Request:
+def read(keys: list | None = None, absent: tuple[str, ...] = (), **defaults: Any) -> Request:
     """Every file is there, but for those that are said to be absent."""
     return read_request(keys or [], defaults, "/plays", lambda path: path not in absent)
 
 
-def test_one_key_by_its_name():
+def test_one_key_by_its_name() -> None:
     request = read(**DEPLOYED, old_key="value", notify_tasks="tell.yml")
 
     assert request == Request(
@@ -31,7 +34,7 @@ def test_one_key_by_its_name():
     )
 
 
-def test_many_keys_each_with_its_own_files_or_the_common_ones(monkeypatch):
+def test_many_keys_each_with_its_own_files_or_the_common_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     request = read(
         [
@@ -52,7 +55,7 @@ def test_many_keys_each_with_its_own_files_or_the_common_ones(monkeypatch):
 
 @pytest.mark.parametrize("keys", [[], [{"name": ""}], [{"name": "a"}, {"name": None}], [{"key_type": "ingest"}]])
 @pytest.mark.parametrize("action", ["rotate", "restore"])
-def test_without_a_name_nothing_is_done(keys, action):
+def test_without_a_name_nothing_is_done(keys: Any, action: Any) -> None:
     (problem,) = read(keys, action=action, deploy_tasks="deploy.yml").problems
 
     assert problem.startswith("Nothing says which key is meant.")
@@ -63,7 +66,7 @@ ZEROS = ["0s", "0S", "0", 0, "0h0m", "0s0d", " 0h ", "00m", None]
 
 @pytest.mark.parametrize("overlap", ZEROS)
 @pytest.mark.parametrize("own", [True, False], ids=["own", "default"])
-def test_whoever_reads_a_store_needs_time_to_do_so(overlap, own):
+def test_whoever_reads_a_store_needs_time_to_do_so(overlap: Any, own: Any) -> None:
     if own and overlap is not None:
         request = read([{"name": "checkout", "overlap": overlap}], store_tasks="store.yml", overlap="24h")
     else:
@@ -74,14 +77,14 @@ def test_whoever_reads_a_store_needs_time_to_do_so(overlap, own):
 
 
 @pytest.mark.parametrize("overlap", ["1s", "0h1m", "24h", "1D"])
-def test_a_store_and_an_overlap_will_do(overlap):
+def test_a_store_and_an_overlap_will_do(overlap: Any) -> None:
     assert read(name="checkout", store_tasks="store.yml", overlap=overlap).problems == []
     entry = {"name": "checkout", "store_tasks": "store.yml", "overlap": overlap}
     assert read([entry], overlap="0s").problems == []
 
 
 @pytest.mark.parametrize("blank", [None, ""])
-def test_an_entry_with_blank_deploy_tasks_is_not_deployed(blank):
+def test_an_entry_with_blank_deploy_tasks_is_not_deployed(blank: Any) -> None:
     entries = [{"name": "a", "deploy_tasks": blank}, {"name": "b", "deploy_tasks": "b.yml"}]
 
     (problem,) = read(entries, overlap="24h", deploy_tasks=blank).problems
@@ -90,7 +93,7 @@ def test_an_entry_with_blank_deploy_tasks_is_not_deployed(blank):
 
 
 @pytest.mark.parametrize("option", ["max_age", "overlap", "grace", "lock_time"])
-def test_a_duration_that_can_not_be_read_is_a_problem(option):
+def test_a_duration_that_can_not_be_read_is_a_problem(option: Any) -> None:
     (problem,) = read(**{**DEPLOYED, option: "90"}).problems
     assert problem.startswith(f"api_key_rotation_{option}: '90' is not a duration.")
 
@@ -98,13 +101,13 @@ def test_a_duration_that_can_not_be_read_is_a_problem(option):
     assert problem.startswith(f"api_key_rotation_keys[0].{option}: 'soon' is not a duration.")
 
 
-def test_how_long_to_verify_is_checked_before_a_key_is_live():
+def test_how_long_to_verify_is_checked_before_a_key_is_live() -> None:
     (problem,) = read(**DEPLOYED, verify_time="a while").problems
 
     assert problem.startswith("api_key_rotation_verify_time: 'a while' is not a duration.")
 
 
-def test_every_absent_file_is_named_once():
+def test_every_absent_file_is_named_once() -> None:
     entries = [{"name": "a"}, {"name": "b"}, {"name": "c", "verify_tasks": "c.yml"}]
     absent = ("/plays/deploy.yml", "/plays/c.yml", "/plays/tell.yml")
 
@@ -114,7 +117,7 @@ def test_every_absent_file_is_named_once():
 
 
 @pytest.mark.parametrize("action", ["status", "restore", "retire"])
-def test_going_back_needs_no_tasks_files(action):
+def test_going_back_needs_no_tasks_files(action: Any) -> None:
     """At night, nothing that matters to a rotation only may be in the way."""
     assert (
         read(
@@ -124,7 +127,7 @@ def test_going_back_needs_no_tasks_files(action):
     )
 
 
-def test_the_filter_looks_for_real_files(tmp_path):
+def test_the_filter_looks_for_real_files(tmp_path: Path) -> None:
     (tmp_path / "deploy.yml").write_text("---\n")
     request = rotation_request.FilterModule().filters()["rotation_request"]
 
