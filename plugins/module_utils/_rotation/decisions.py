@@ -172,8 +172,8 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
     if created is None:
         return False, "its age is unknown"
     age = now - created
-    told = describe_seconds(max(0.0, age.total_seconds()))
-    return age >= policy.max_age, f"{told} old; the maximum is {describe_seconds(policy.max_age.total_seconds())}"
+    so_far = describe_seconds(max(0.0, age.total_seconds()))
+    return age >= policy.max_age, f"{so_far} old; the maximum is {describe_seconds(policy.max_age.total_seconds())}"
 
 
 def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
@@ -238,7 +238,7 @@ def successor(state: Assessment, marks: Marks) -> ApiKey:
 def plan_promotion(
     base: str, new_id: str, old_id: str | None, found: t.Mapping[str, ApiKey | None], now: datetime, marks: Marks
 ) -> list[Plan]:
-    """The renames that make a deployed key the current one, in an order in which each interruption can be told.
+    """The renames that make a deployed key the current one, in an order that lets a rerun see where this one stopped.
 
     :param found: What there is now, by id: the new key, the one it replaces, and leftovers.
     :raises InputError: Somebody changed what this rotation works on; nothing may be renamed.
