@@ -56,7 +56,7 @@ class InputError(HoneycombError):
 
 
 class WaitExceeded(HoneycombError):
-    """Going on would mean waiting longer than C(max_wait) allows."""
+    """Going on would mean waiting longer than ``max_wait`` allows."""
 
 
 class ServiceUnreachable(HoneycombError):

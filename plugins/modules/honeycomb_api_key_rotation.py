@@ -346,8 +346,8 @@ error:
 """
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import KEY_TYPES
-from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import marks_spec
 from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
 
 
@@ -372,7 +372,6 @@ def main() -> None:
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
     }
-    marks = {option: {"type": "str", "default": word} for option, word in Marks().words().items()}
     spec = {
         "phase": {
             "type": "str",
@@ -391,7 +390,7 @@ def main() -> None:
         "old_keys": {"type": "list", "elements": "str", "no_log": True},
         "id": {"type": "str"},
         "verify_time": {"type": "str", "default": "60s"},
-        "marks": {"type": "dict", "options": marks},
+        "marks": marks_spec(),
     }
     needs = [("phase", phase, ["rotations"]) for phase in ("status", "stage", "restore", "retire")]
     needs += [("phase", phase, ["staged"]) for phase in ("activate", "promote")]

@@ -390,10 +390,9 @@ error:
       type: str
 """
 
-from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
 from ansible_collections.community.honeycomb.plugins.module_utils._module.api_keys import run_api_keys
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
-from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec, marks_spec
 
 
 def main() -> None:
@@ -404,7 +403,7 @@ def main() -> None:
         "purge": {"type": "str", "choices": ["none", "disable", "delete"], "default": "none"},
         "purge_prefix": {"type": "str"},
         "purge_all": {"type": "bool", "default": False},
-        "marks": {"type": "dict", "options": {name: {"type": "str", "default": name} for name in vars(Marks())}},
+        "marks": marks_spec(),
         "concurrency": {"type": "int", "default": 8},
     }
     needs = [("purge", action, ["environment", "key_type"]) for action in ("disable", "delete")]

@@ -43,7 +43,7 @@ def test_bad_input_and_bad_days(sim: Simulator, run_playbook: Callable[..., Any]
                 {"management_key_secret": "wrong"},
                 [sim.management[0], "401", "HONEYCOMB_KEY_SECRET"],
             ),
-            "web page": (INFO, there, ["text/html where JSON was due", faulty.url, "api_url"]),
+            "web page": (INFO, there, ["text/html instead of JSON", faulty.url, "api_url"]),
             "redirect": (INFO, there, ["redirect", "not followed", faulty.url]),
         }
         tasks = [

@@ -147,6 +147,11 @@ def _refuse_visible_private_boards(granted: t.Collection[str], at: str) -> None:
         )
 
 
+def place_of(key: ApiKey) -> tuple[str, str, str]:
+    """What a key is found by, apart from its id: its name within type and environment."""
+    return (key.name, key.key_type, key.environment_id)
+
+
 def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
     """The key that is meant: by id, else by name within type and environment.
 
@@ -155,11 +160,7 @@ def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
     if wanted.id is not None:
         return next((key for key in existing if key.id == wanted.id), None)
     environment_id = wanted.environment.id if wanted.environment else None
-    matches = [
-        key
-        for key in existing
-        if (key.name, key.key_type, key.environment_id) == (wanted.name, wanted.key_type, environment_id)
-    ]
+    matches = [key for key in existing if place_of(key) == (wanted.name, wanted.key_type, environment_id)]
     if len(matches) > 1:
         raise InputError(
             f"{wanted.label}name: {len(matches)} {wanted.key_type} keys of environment "

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from .._api.resources import ApiKey, Environment
 from .._errors import InputError
 from .generations import Marks
-from .plan import Plan, Wanted, plan_key, refuse_expired
+from .plan import Plan, Wanted, delete_plan, place_of, plan_key, refuse_expired, update_plan
 
 R = t.TypeVar("R")
 
@@ -100,7 +100,7 @@ def plan_keys(
     by_name: dict[t.Any, list[ApiKey]] = defaultdict(list)
     for key in existing:
         by_id[key.id].append(key)
-        by_name[_place(key)].append(key)
+        by_name[place_of(key)].append(key)
 
     def plan(entry: Wanted) -> Plan:
         # Narrowed down, since otherwise each item would search thousands of keys.
@@ -114,17 +114,13 @@ def plan_keys(
     return plans
 
 
-def _place(key: ApiKey) -> tuple[t.Any, ...]:
-    return (key.name, key.key_type, key.environment_id)
-
-
 def _named(wanted: Wanted) -> tuple[t.Any, ...]:
     return (wanted.name, wanted.key_type, wanted.environment and wanted.environment.id)
 
 
 def _claims(wanted: Wanted, plan: Plan) -> dict[t.Any, str]:
     """What an item is about: keys by their id, and names. Each with a description for people."""
-    places = {_place(plan.after)} if plan.after else set()
+    places = {place_of(plan.after)} if plan.after else set()
     if wanted.id is None:
         places.add(_named(wanted))
     ids = {wanted.id, plan.key and plan.key.id} - {None}
@@ -150,16 +146,16 @@ def _refuse_conflicts(wanted: t.Sequence[Wanted], plans: t.Sequence[Plan]) -> No
 def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKey]) -> list[Plan]:
     """What to do about the keys that no item mentions, oldest first.
 
-    Keys with the name of an item, and its generations in a rotation, are left alone.
+    Other keys of the name that an item keeps, and its generations in a rotation, are left alone. Only names that are
+    there afterwards count: another run has to find the same.
     """
-    mentioned = [key for plan in plans for key in (plan.key, plan.after) if key]
-    ids = {key.id for key in mentioned}
-    names = {key.name for key in mentioned}
+    ids = {key.id for plan in plans for key in (plan.key, plan.after) if key}
+    names = {plan.after.name for plan in plans if plan.after and _in_scope(purge, plan.after)}
 
     def not_listed(key: ApiKey) -> bool:
         base = key.name.rpartition(" [")[0]
         return (
-            (key.environment_id, key.key_type) == (purge.environment_id, purge.key_type)
+            _in_scope(purge, key)
             and key.name.startswith(purge.prefix)
             and key.id not in ids
             and key.name not in names
@@ -168,8 +164,12 @@ def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKe
 
     found = sorted((key for key in existing if not_listed(key)), key=lambda key: key.order)
     if purge.action == "delete":
-        return [Plan("delete", key, None) for key in found]
-    return [Plan("update", key, replace(key, disabled=True), {"disabled": True}) for key in found if not key.disabled]
+        return [delete_plan(key) for key in found]
+    return [update_plan(key, {"disabled": True}) for key in found if not key.disabled]
+
+
+def _in_scope(purge: Purge, key: ApiKey) -> bool:
+    return (key.environment_id, key.key_type) == (purge.environment_id, purge.key_type)
 
 
 def action_of(plan: Plan) -> str:

@@ -78,14 +78,12 @@ def _read_item(params: dict[str, t.Any], index: int, item: dict[str, t.Any]) -> 
 def _read_purge(params: dict[str, t.Any], environments: Environments) -> Purge | None:
     if params["purge"] == "none":
         return None
-    marks = Marks(**(params["marks"] or {}))
-    marks.check()
     return Purge(
         action=params["purge"],
         environment_id=environments.resolve(params["environment"]).id,
         key_type=params["key_type"],
         prefix=params["purge_prefix"] or "",
-        marks=marks,
+        marks=Marks.from_options(params["marks"]),
     )
 
 

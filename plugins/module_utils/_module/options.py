@@ -14,6 +14,7 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._api.resources import KEY_TYPES, PERMISSIONS
 from .._http.transport import US_SERVICE
+from .._keys.generations import Marks
 
 
 def from_environment(*names: str) -> str:
@@ -98,6 +99,12 @@ def permission_spec() -> dict[str, t.Any]:
     spec: dict[str, t.Any] = {name: {"type": "bool"} for name in PERMISSIONS}
     spec["manage_privateBoards"]["aliases"] = ["manage_private_boards"]
     return spec
+
+
+def marks_spec() -> dict[str, t.Any]:
+    """The words that mark the generations of rotated keys."""
+    words = {option: {"type": "str", "default": word} for option, word in Marks().words().items()}
+    return {"type": "dict", "options": words}
 
 
 def given_permissions(option: dict[str, t.Any] | None) -> dict[str, bool] | None:

@@ -17,9 +17,9 @@ from .._api.client import Client
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError, InputError
 from .._keys.apply import Outcome, apply_plan, apply_plans, predict
-from .._keys.create import create_once
+from .._keys.create import create_keys
 from .._keys.generations import Generation, Marks
-from .._keys.plan import Plan
+from .._keys.plan import Plan, place_of
 from .._parallel import in_parallel
 from .._time import parse_timestamp
 from .decisions import Assessment, assess, lost_race, plan_promotion, plan_restore, plan_retire, shelve, successor
@@ -146,7 +146,7 @@ def restore(run: Run, jobs: t.Sequence[Job], key_id: str | None) -> Changes:
 
 
 def retire(run: Run, jobs: t.Sequence[Job]) -> Changes:
-    """Let go of restored generations."""
+    """Retire restored generations."""
     return _by_hand(run, jobs, lambda state: plan_retire(state, run.now(), run.marks))
 
 
@@ -259,18 +259,19 @@ def _create(run: Run, due: t.Sequence[Case], listing: list[ApiKey]) -> tuple[lis
     if not due:
         return [], listing
     ids = {str(key.id) for key in listing}
-    results = in_parallel(lambda case: _caught(lambda: _create_one(run, case, ids)), due, CONCURRENCY)
+    wanted = [successor(case.state, run.marks) for case in due]
+    by_place = {place_of(key): case for key, case in zip(wanted, due)}
+
+    def put_away(key: ApiKey) -> None:
+        _put_away(run, by_place[place_of(key)], key, "its secret was lost")
+
+    results = create_keys(run.client, wanted, ids, put_away, CONCURRENCY)
     try:
         created = _all_of(results)
         return created, _elect(run, list(zip(due, created)), ids)
     except HoneycombError:
         _discard(run, [(case, entry) for case, entry in zip(due, results) if isinstance(entry, CreatedKey)])
         raise
-
-
-def _create_one(run: Run, case: Case, before: t.Collection[str]) -> CreatedKey:
-    wanted = successor(case.state, run.marks)
-    return create_once(run.client, wanted, before, lambda key: _put_away(run, case, key, "its secret was lost"))
 
 
 def _put_away(run: Run, case: Case, key: ApiKey, why: str) -> None:

@@ -210,6 +210,26 @@ def test_purge_spares_others_of_a_listed_name(sim: Simulator, api_keys: Any) -> 
     assert not api_keys([{"id": first.id}], purge="delete")["changed"]
 
 
+def test_a_purge_is_done_in_one_run(sim: Simulator, api_keys: Any) -> None:
+    """Names that are gone afterwards, or of another type or environment, protect nothing: a rerun finds the same."""
+    gone = sim.add_key(name="gone", environment="production")
+    renamed = sim.add_key(name="old name", environment="production")
+    sim.add_key(name="other type", key_type="configuration", environment="production")
+    others = [
+        sim.add_key(name=name, environment="production") for name in ("gone", "old name", "other type", "elsewhere")
+    ]
+    items = [
+        {"id": gone.id, "state": "absent"},
+        {"id": renamed.id, "name": "new name"},
+        {"name": "other type", "key_type": "configuration"},
+        {"name": "elsewhere", "environment": "staging"},
+    ]
+    api_keys(items, purge="delete")
+    assert not [key for key in others if sim.key(key.id)]
+    items[0] = {"name": "gone", "state": "absent"}
+    assert not api_keys(items, purge="delete")["changed"]
+
+
 def test_nothing_is_purged_when_an_item_failed(sim: Simulator, api_keys: Any) -> None:
     old = sim.add_key(name="old", environment="production")
     sim.fail("createApiKey", status=422)
