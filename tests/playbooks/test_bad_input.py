@@ -39,7 +39,7 @@ def test_bad_input_and_bad_days(sim, run_playbook, tmp_path):
                 {"management_key_secret": "wrong"},
                 [sim.management[0], "401", "HONEYCOMB_KEY_SECRET"],
             ),
-            "web page": (INFO, there, ["text/html where JSON was due", faulty.url, "api_url"]),
+            "web page": (INFO, there, ["text/html", "JSON", faulty.url, "api_url"]),
             "redirect": (INFO, there, ["redirect", "not followed", faulty.url]),
         }
         tasks = [
