@@ -9,7 +9,7 @@ VENV := .venv/bin/python
 CHECKS := $(VENV) tests/tools/checks.py
 
 # Settings of the user's that would change what our Python runs. The scripts clear those of Ansible and Honeycomb.
-unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV PIP_USER
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PIP_USER
 
 # The scripts in a virtual environment hold its path: after the clone has moved, make it anew.
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/place 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)

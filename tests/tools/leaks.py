@@ -15,8 +15,7 @@ from urllib.parse import quote
 
 
 def forms(secret: str) -> set[str]:
-    """A secret as it may turn up: plain, in JSON, in an address, and inside of base64 at each of its three "
-    "alignments."""
+    """A secret as it may turn up: plain, in JSON, in an address, and inside base64 at each of its three alignments."""
     found = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
     for offset in range(3):
         encoded = base64.b64encode(b"\0" * offset + secret.encode()).decode().rstrip("=")
