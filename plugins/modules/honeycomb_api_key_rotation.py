@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
+  - community.honeycomb.marks
 attributes:
   check_mode:
     support: full
@@ -169,28 +170,6 @@ options:
     description: How long V(activate) waits until Honeycomb accepts a new value, and V(promote) until it refuses an old one.
     type: str
     default: 60s
-  marks:
-    description:
-      - The words that mark generations in the names of keys. Change them only while no rotation is in progress and no retired generation is
-        left, since generations with other marks are not recognized.
-    type: dict
-    suboptions:
-      pending:
-        description: Marks a key that is being rolled out.
-        type: str
-        default: pending
-      retired:
-        description: Marks a key that was replaced.
-        type: str
-        default: retired
-      restored:
-        description: Marks a key that was brought back.
-        type: str
-        default: restored
-      stale:
-        description: Marks a leftover of a run that did not finish, which never was the current key.
-        type: str
-        default: stale
 seealso:
   - module: community.honeycomb.honeycomb_api_key
 """

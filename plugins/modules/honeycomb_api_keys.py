@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
+  - community.honeycomb.marks
 attributes:
   check_mode:
     support: full
@@ -157,7 +158,7 @@ options:
       - What to do with keys of O(environment) and O(key_type) that O(api_keys) does not list. Both options are required
         then. V(disable) disables these keys, V(delete) deletes them for good.
       - A purge never changes keys of other environments or of the other type, nor the generations of a rotated key
-        whose name is listed.
+        whose name is listed; O(marks) tells by which words they are recognized.
       - The purge comes last, and only if all items are as declared.
     type: str
     choices:
@@ -175,28 +176,6 @@ options:
         is usually a mistake, and would affect every key that O(environment), O(key_type) and O(purge_prefix) select.
     type: bool
     default: false
-  marks:
-    description:
-      - The words with which M(community.honeycomb.honeycomb_api_key_rotation) marks the generations of rotated keys, if
-        you changed them there, so that O(purge) recognizes them.
-    type: dict
-    suboptions:
-      pending:
-        description: The word for a key that is being rolled out.
-        type: str
-        default: pending
-      retired:
-        description: The word for a key that was replaced.
-        type: str
-        default: retired
-      restored:
-        description: The word for a key that was brought back.
-        type: str
-        default: restored
-      stale:
-        description: The word for a leftover of a run that did not finish.
-        type: str
-        default: stale
   concurrency:
     description:
       - How many requests may be in progress at once, from 1 to 16, each on a connection that is reused.

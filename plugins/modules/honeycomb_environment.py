@@ -143,7 +143,7 @@ environment:
       type: str
       sample: Load Tests
     slug:
-      description: Its slug, which Honeycomb derives from the name. C(null) for one that check mode would create.
+      description: Its slug. C(null) for one that check mode would create.
       type: str
       sample: load-tests
     description:
@@ -179,8 +179,21 @@ api_keys:
       type: str
       sample: ingest
     environment:
-      description: The key's environment, with C(id), C(name) and C(slug).
+      description: The key's environment.
       type: dict
+      contains:
+        id:
+          description: The environment's id.
+          type: str
+          sample: hcxen_01hznmeqrcq8rz533xrvtc6mk0
+        name:
+          description: The environment's name.
+          type: str
+          sample: Production
+        slug:
+          description: The environment's slug.
+          type: str
+          sample: production
     disabled:
       description: Whether the key is disabled.
       type: bool
