@@ -11,7 +11,7 @@ CHECKS := $(VENV) tests/tools/checks.py
 # Settings of the user's that would change what our Python runs. The scripts clear those of Ansible and Honeycomb.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONDONTWRITEBYTECODE VIRTUAL_ENV PIP_USER
 
-# The scripts in a virtual environment hold its path: after the clone has moved, make it anew.
+# The scripts in a virtual environment hold its path: after the clone has moved, create it again.
 $(shell [ ! -e .venv ] || [ "$$(cat .venv/place 2>/dev/null)" = "$$PWD" ] || rm -rf .venv)
 
 # Every target that is not a file; what follows ## says what it does.

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """What can go wrong, as typed exceptions. ``_module.py`` is the one place that turns them into a failed task.
 
 Every message says what happened, on which object, and what to do next. None of them may hold a secret or a part of an

@@ -179,7 +179,8 @@ api_keys:
       type: str
       sample: ingest
     environment:
-      description: The key's environment.
+      description:
+        - The key's environment. Name and slug are C(null) for a management key without the scope C(environments:read).
       type: dict
       contains:
         id:

@@ -36,10 +36,14 @@ MAY_IMPORT: dict[str, Any] = {
     "_module": FLAT | {"_http", "_api", "_stores", "_keys", "_environments", "_rotation", "_audit"},
 }
 # Modules only name their options and what to run. These hold names that appear among options.
-FOR_SPECS = {"_api/resources.py", "_keys/generations.py"}
+FOR_SPECS = {"_api/resources.py"}
+# Filters make pure decisions available to roles.
+FOR_FILTERS = {"_keys", "_rotation"}
 
 FILES = sorted(
-    path.relative_to(PLUGINS) for folder in ("modules", "module_utils") for path in PLUGINS.glob(f"{folder}/**/*.py")
+    path.relative_to(PLUGINS)
+    for folder in ("modules", "filter", "module_utils")
+    for path in PLUGINS.glob(f"{folder}/**/*.py")
 )
 
 
@@ -76,10 +80,12 @@ def forbidden(path: Path, source: str) -> list[str]:
             for file in files
             if file not in allowed and (file.parts[0] == "modules" or room(file) != "_module")
         ]
+    if path.parts[0] == "filter":
+        return [str(file) for file in files if file.parts[0] != "module_utils" or room(file) not in FOR_FILTERS]
     return [
         str(file)
         for file in files
-        if file.parts[0] == "modules" or room(file) not in MAY_IMPORT[room(path)] | {room(path)}
+        if file.parts[0] != "module_utils" or room(file) not in MAY_IMPORT[room(path)] | {room(path)}
     ]
 
 
@@ -88,6 +94,11 @@ def test_a_file_imports_only_from_below(path: Path) -> None:
     if path.parts[0] == "module_utils":
         assert room(path) in MAY_IMPORT, "a file outside of the rooms"
     assert forbidden(path, (PLUGINS / path).read_text()) == []
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parts[0] == "module_utils"], ids=str)
+def test_a_file_says_that_it_is_private(path: Path) -> None:
+    assert "\n# Private to this collection: " in (PLUGINS / path).read_text()
 
 
 def test_no_circle() -> None:
@@ -114,6 +125,8 @@ def test_tests_are_in_the_rooms_that_they_test() -> None:
         ("module_utils/_rotation/decisions.py", "from .._module import base", "module_utils/_module/base.py"),
         ("module_utils/_stores/file.py", "from .._http.transport import x", "module_utils/_http/transport.py"),
         ("module_utils/_errors.py", "def f():\n    from . import _time", "module_utils/_time.py"),
+        ("filter/provision.py", "from ..module_utils._module import base", "module_utils/_module/base.py"),
+        ("module_utils/_keys/plan.py", "from ...filter import provision", "filter/provision.py"),
         ("modules/honeycomb_api_key.py", "from ..module_utils._keys.plan import x", "module_utils/_keys/plan.py"),
         (
             "modules/honeycomb_api_key.py",

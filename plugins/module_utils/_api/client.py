@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """The service's operations: one method for each, plain data in and out, typed errors.
 
 Source of the facts: Honeycomb's v2 Key Management API, https://api-docs.honeycomb.io/api.
@@ -247,7 +249,7 @@ class Client:
         params: dict[str, t.Any] | None = None,
         body: dict[str, t.Any] | None = None,
     ) -> Answer:
-        """Send a request of ours; return a good answer, or raise what the service said."""
+        """Send a request with the management key; return a good answer, or raise what the service said."""
         try:
             answer = self.transport.request(
                 operation.name,
@@ -284,7 +286,7 @@ class Client:
         try:
             self._call(operation, path, what)
         except NotFound as exc:
-            # Gone, either by an earlier try of ours whose answer was lost, or by somebody else.
+            # Gone, either by our earlier try, whose answer was lost, or by somebody else.
             return exc.repeated
         return True
 

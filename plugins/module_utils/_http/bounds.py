@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """The bounds of one request: seconds from connecting to the last byte of the answer, and bytes of the answer.
 
 requests bounds each read of a socket only, so an answer that drips would never end, and it does not bound an answer's

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """How long to wait, and why: the service's rate limits and the time one task may spend waiting.
 
 The service counts requests for each operation in windows, and says in each answer's headers how many are left: see

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """Creating keys exactly once, although an answer can be lost and only that answer holds the secret.
 
 What a lost request made is recognized in the listing: a key that was not there before, that is exactly what was asked

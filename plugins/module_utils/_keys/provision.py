@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """Pure decisions of the role environment_provision: which keys its services need, and what to tell about them.
 
 A key is created disabled and under a marked name (``NAME [pending]``). It is enabled and gets its own name when its

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """The rotation's decisions, pure: a listing, a clock and a policy in; generations, findings and next steps out.
 
 A rotated key is one logical key, a name within type and environment. Its generations are told apart by their names, so

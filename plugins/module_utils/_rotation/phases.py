@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """The phases of a rotation: they carry out what ``decisions.py`` decides, for one key or many at once.
 
 Between them a playbook stores and deploys the values: stage, activate, promote. The other phases are for people.

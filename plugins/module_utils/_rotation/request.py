@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
+# Private to this collection: it can change in any release, without notice.
+
 """What a playbook asks the role ``api_key_rotation`` for, read once, before anything is written. Pure.
 
 The role's variables come in as they are; what is wrong with them comes out as sentences, and what is right in the form
