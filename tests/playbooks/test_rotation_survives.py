@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -104,16 +104,9 @@ def test_the_controller_is_killed_before_a_task(
 def test_of_two_runs_at_once_one_stops(new_scene: Callable[[str], Any], times: Any) -> None:
     for number in range(times):
         scene = new_scene(f"twice-{number}")
-        results: list[Any] = []
-
-        def run(scene: Any = scene, results: list[Any] = results) -> None:
-            results.append(scene.rotate(variables=ALWAYS, expect_rc=None))
-
-        threads = [threading.Thread(target=run) for _run in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(scene.rotate, variables=ALWAYS, expect_rc=None) for _run in range(2)]
+        results = [run.result() for run in runs]
 
         assert sorted(result.rc for result in results) == [0, 2], "\n".join(result.output for result in results)
         loser = " ".join(next(result.output for result in results if result.rc).split())
