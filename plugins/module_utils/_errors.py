@@ -18,7 +18,8 @@ import typing as t
 class HoneycombError(Exception):
     """Something the user has to know about.
 
-    :param message: One or two sentences for the user.
+    :param message: One or two sentences for the user; later ``cause``, for a message that has another advice.
+    :param advice: What to do next, where the message does not say it. Both together are ``message``.
     :param created: Keys that exist because of this task: ``[{"name", "id", "key", "secret"}]``. They are handed back
         with the failure, since a secret is shown only once.
     """
@@ -29,9 +30,11 @@ class HoneycombError(Exception):
     detail: str | None = None
     pointer: str | None = None
 
-    def __init__(self, message: str, *, created: t.Sequence[dict[str, t.Any]] = ()) -> None:
+    def __init__(self, message: str, *, advice: str = "", created: t.Sequence[dict[str, t.Any]] = ()) -> None:
         super().__init__(message)
-        self.message = message
+        self.cause = message
+        self.advice = advice
+        self.message = f"{message} {advice}".rstrip()
         self.created = list(created)
 
     @classmethod
@@ -73,6 +76,7 @@ class ApiError(HoneycombError):
     """The service answered with an error.
 
     :param status: HTTP status code.
+    :param advice: See :class:`HoneycombError`.
     :param code: The service's own code, for example ``unauthenticated/invalid-key``.
     :param title: Its short text.
     :param detail: Its longer text.
@@ -84,12 +88,13 @@ class ApiError(HoneycombError):
         message: str,
         *,
         status: int,
+        advice: str = "",
         code: str | None = None,
         title: str | None = None,
         detail: str | None = None,
         pointer: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.status = status
         self.code = code
         self.title = title

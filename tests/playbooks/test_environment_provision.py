@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -265,3 +266,16 @@ def test_a_key_that_was_there_is_named(scene: Any) -> None:
         (line,) = result.task("Say which services have a key already")["result"]["msg"]
         assert line.startswith(f"checkout: key {key.id} (enabled) existed already")
     assert scene.stored() == {"new": scene.keys()["new"].value}
+
+
+@pytest.mark.parametrize("strategy", ["free", "linear"])
+def test_one_host_does_it_whatever_the_strategy(scene: Any, strategy: str) -> None:
+    """With the strategy free, Ansible runs a task that is to run once on every host: three keys for each service."""
+    (play,) = yaml.safe_load((scene.folder / "provision.yml").read_text())
+    play.update(hosts="all", strategy=strategy)
+    (scene.folder / "provision.yml").write_text(yaml.safe_dump([play]))
+    hosts = [f"web{number} ansible_connection=local ansible_python_interpreter={sys.executable}" for number in range(3)]
+    (scene.folder / "hosts").write_text("\n".join(hosts) + "\n")
+    scene.sim.latency = 0.2
+    scene.provision([{"name": "a"}, {"name": "b"}], inventory=scene.folder / "hosts")
+    scene.assert_each_value_is_stored("a", "b")

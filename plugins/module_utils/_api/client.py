@@ -262,12 +262,13 @@ class Client:
                 repeatable=operation.method != "POST",
             )
         except HoneycombError as exc:
-            exc.message = self._clean(exc.message)
+            exc.message, exc.cause = self._clean(exc.message), self._clean(exc.cause)
             raise
         if answer.ok and answer.decisive:
             return answer
         if operation.method == "POST" and not answer.decisive:
-            raise AnswerLost(self._error(operation, what, answer).message)
+            error = self._error(operation, what, answer)
+            raise AnswerLost(error.cause, advice=error.advice)
         if answer.status == 404 and operation is not _GET_AUTH:
             self._check_team()
         raise self._error(operation, what, answer)
@@ -380,7 +381,7 @@ class Client:
             advice = ""
         # Only the service itself can say that something is not there, or not allowed.
         kind = _ERRORS.get(status, ApiError) if told else ApiError
-        return kind(f"{message} {advice}".strip(), status=status, **told)
+        return kind(message, advice=advice, status=status, **told)
 
 
 def check_value(transport: Transport, value: str, *, fresh: bool = False) -> ValueCheck | None:

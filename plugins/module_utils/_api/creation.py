@@ -112,9 +112,16 @@ def create_all(
             break
     for creation in creations:
         if creation.open:
-            outcome = creation.may_be_left() if creation.lost else "What the lost requests had made was removed."
+            removed = "What the lost requests had made was removed. Run it again later."
+            outcome = creation.may_be_left() if creation.lost else removed
             creation.fail(
                 f"Creating the {creation.label} failed {_TRIES} times, the last time with: {creation.trouble} {outcome}"
+            )
+        elif creation.error is None and _has_to_look(creation):
+            # It was looked for in vain. Should it come even later, nobody would know.
+            transport.notes.append(
+                f"The {creation.label} was created, but {creation.lost} of the requests for it had no answer, and what "
+                f"became of them was not found. If a second key appears: {creation.advice}"
             )
     return [entry.error or t.cast(Made, entry.made) for entry in creations]
 
@@ -128,7 +135,7 @@ def _send(creation: Creation[Found, Made], transport: Transport) -> None:
     except AnswerLost as exc:
         creation.lost += 1
         creation.lost_at = transport.budget.clock()
-        creation.trouble = exc.message
+        creation.trouble = exc.cause
     except HoneycombError as exc:
         if creation.lost:
             exc.message += f" {creation.may_be_left()}"
@@ -167,7 +174,7 @@ def _clean_up(
     except HoneycombError as exc:
         for creation in suspects:
             creation.fail(
-                f"{creation.story()} Then looking for what it left failed: {exc.message} {creation.may_be_left()}"
+                f"{creation.story()} Then looking for what it left failed: {exc.cause} {creation.may_be_left()}"
             )
         return
     in_parallel(lambda creation: _take(creation, listing), suspects, concurrency)

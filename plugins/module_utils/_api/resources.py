@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import unicodedata
 from dataclasses import dataclass, field
 
 from .._errors import InputError
@@ -124,7 +125,10 @@ def check_text_name(name: str, option: str, what: str, longest: int) -> None:
         raise InputError(
             f"{option}: {shown} has {len(name)} characters; the name of {what} has 1 to {longest}, and not only blanks."
         )
-    if name != name.strip():
+    if any(unicodedata.category(character) == "Cc" for character in name.strip()):
+        raise InputError(f"{option}: {shown} contains a control character, such as a line break. Remove it.")
+    # Invisible characters count too.
+    if name != name.strip() or {unicodedata.category(name[0]), unicodedata.category(name[-1])} & {"Cf", "Zs"}:
         raise InputError(
             f"{option}: {shown} begins or ends with a blank. Remove it; what already has such a name is found "
             "by its id."

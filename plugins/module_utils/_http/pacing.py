@@ -37,6 +37,9 @@ class RateLimit:
 
 
 # Not longer than what is still exact, and never infinite.
+# Seconds for which requests go without a limit after one that had no answer; then one goes alone again.
+_UNKNOWN = 1.0
+
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?(?![\w.])"
 _MEMBER = re.compile(r'(?:"([^"]*)"|([\w.*/:-]+))((?:\s*;\s*[\w.*-]+\s*=\s*(?:"[^"]*"|[^\s;,"]+))*)')
 # A reset this large is no number of seconds to wait, but a time since 1970: in seconds, or in milliseconds.
@@ -152,7 +155,8 @@ class WaitBudget:
                 raise WaitExceeded(
                     f"Stopped before waiting {describe_seconds(seconds)} for {reason}: "
                     f"this task has already waited {describe_seconds(self._spent)} and may wait "
-                    f"{describe_seconds(self.max_wait)} in all (max_wait). Run it again later, or raise max_wait."
+                    f"{describe_seconds(self.max_wait)} in all (max_wait).",
+                    advice="Run it again later, or raise max_wait.",
                 )
             self._spent += extra
             self._busy_until = max(self._busy_until, now + seconds)
@@ -242,8 +246,10 @@ class Pacer:
                     window.left = left  # somebody else uses this window too
                 window.ends = ends if not same_window else max(ends, window.ends)
                 window.size = told.window
-            elif headers is not None and window.left is None:
-                window.left, window.ends = math.inf, math.inf
+            elif window.left is None:
+                # Without an answer nothing is known; waiting for each other's time limits would take forever.
+                window.left = math.inf
+                window.ends = math.inf if headers is not None else self._budget.clock() + _UNKNOWN
             window.changed.notify_all()
 
     def refused(self, operation: str, seconds: float) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 import traceback
 import typing as t
 from dataclasses import dataclass
@@ -164,6 +165,9 @@ class Transport:
         self.budget = budget or WaitBudget(max_wait)
         self._pacer = Pacer(self.budget, jitter)
         self._clock_offset: timedelta | None = None
+        self._slots = threading.BoundedSemaphore(connections)
+        # What the user should be told although all went well.
+        self.notes: list[str] = []
         self._session = _OneAddress()
         self._session.headers.update(
             {"User-Agent": user_agent, "Accept": "application/json", "Accept-Encoding": "gzip"}
@@ -281,7 +285,8 @@ class Transport:
 
         :raises HoneycombError: Anything else, in words.
         """
-        with bounded(self._timeout, _MOST_BYTES) as bounds:
+        # The time of a request does not begin while it waits for a connection.
+        with self._slots, bounded(self._timeout, _MOST_BYTES) as bounds:
             try:
                 response = self._session.request(
                     method,
@@ -313,7 +318,9 @@ class Transport:
                 data = json.loads(content)
             except (ValueError, RecursionError):
                 if 200 <= response.status_code < 300 and media_type.endswith("json"):
-                    raise AnswerLost(f"{what}: the answer is not complete JSON. Run it again later.") from None
+                    raise AnswerLost(
+                        f"{what}: the answer is not complete JSON.", advice="Run it again later."
+                    ) from None
         return Answer(response.status_code, data, media_type, repeated)
 
 
@@ -325,18 +332,19 @@ def _explained(exc: Exception, what: str, timeout: float, sent: bool) -> Excepti
     """
     within = f"within {describe_seconds(timeout)} (timeout)"
     no_connection = f"{what}: no connection {within}. Check api_url, the network and proxies."
-    no_answer = f"{what}: no complete answer {within}. Run it again later, or raise timeout."
+    no_answer = f"{what}: no complete answer {within}."
+    or_longer = "Run it again later, or raise timeout."
     of_urllib3 = urllib3.exceptions
     of_requests = requests.exceptions
     if isinstance(exc, TimeUp):
-        return AnswerLost(no_answer) if sent else ServiceUnreachable(no_connection)
+        return AnswerLost(no_answer, advice=or_longer) if sent else ServiceUnreachable(no_connection)
     if isinstance(exc, TooLarge):
         return _AnswerTooLarge(
             f"{what}: the answer is larger than {_MOST_BYTES // 2**20} MiB, so the rest was not read. "
             "Honeycomb does not send such answers; check api_url and proxies."
         )
     if isinstance(exc, Unreadable):
-        return AnswerLost(f"{what}: the answer can't be decompressed. Run it again later.")
+        return AnswerLost(f"{what}: the answer can't be decompressed.", advice="Run it again later.")
     if isinstance(exc, of_requests.SSLError):
         # Before version 2, urllib3 compared the names itself.
         verdict = re.search(r"certificate verify failed: ([^()]*)|(hostname '[^']*' doesn't match [^\")]*)", str(exc))
@@ -348,7 +356,7 @@ def _explained(exc: Exception, what: str, timeout: float, sent: bool) -> Excepti
             )
         if "WRONG_VERSION_NUMBER" in str(exc):
             return InputError(f"{what}: this address does not speak https. Check api_url and its port.")
-        return AnswerLost(f"{what}: the TLS connection broke. Run it again later.")
+        return AnswerLost(f"{what}: the TLS connection broke.", advice="Run it again later.")
     if isinstance(exc, of_requests.ConnectTimeout):
         return ServiceUnreachable(no_connection)
     if isinstance(exc, of_requests.ProxyError):
@@ -359,20 +367,20 @@ def _explained(exc: Exception, what: str, timeout: float, sent: bool) -> Excepti
             "(https_proxy, no_proxy)."
         )
     if isinstance(exc, (of_requests.Timeout, of_urllib3.TimeoutError)):
-        return AnswerLost(no_answer)
+        return AnswerLost(no_answer, advice=or_longer)
     if isinstance(exc, (of_requests.ConnectionError, of_requests.ChunkedEncodingError, of_urllib3.ProtocolError)):
         if _never_connected(exc):
             return ServiceUnreachable(
                 f"{what}: nothing answers at this address. Check api_url, the network and proxies."
             )
-        return AnswerLost(f"{what}: the connection broke before the answer was complete. Run it again later.")
+        return AnswerLost(f"{what}: the connection broke before the answer was complete.", advice="Run it again later.")
     if isinstance(exc, (of_requests.InvalidURL, of_requests.InvalidSchema, of_urllib3.LocationValueError)):
         return InputError(
             f"{what}: this address, or a proxy's, is not valid ({type(exc).__name__}). Check api_url and the proxy "
             "variables (https_proxy, no_proxy)."
         )
     if isinstance(exc, (of_requests.RequestException, of_urllib3.HTTPError, ValueError)):
-        return AnswerLost(f"{what}: the answer can't be read ({type(exc).__name__}). Run it again later.")
+        return AnswerLost(f"{what}: the answer can't be read ({type(exc).__name__}).", advice="Run it again later.")
     if isinstance(exc, OSError):
         # requests reports a missing or unusable file with authorities so.
         return InputError(

@@ -80,14 +80,18 @@ def apply_plans(
     new = {position: plan.after for position, plan in enumerate(plans) if plan.action == "create" and plan.after}
     rest = [position for position in range(len(plans)) if position not in new]
 
+    # The service limits each kind of request by itself, so neither has to wait for the other. Together they have as
+    # many requests in progress as were asked for.
+    changing = min(len(rest), max(1, concurrency // 2)) if new and concurrency > 1 else concurrency
+    creating = concurrency - changing if rest and concurrency > 1 else concurrency
+
     def create() -> list[Outcome]:
-        results = create_keys(client, list(new.values()), before, concurrency=concurrency)
+        results = create_keys(client, list(new.values()), before, concurrency=creating)
         return [_created(plans[position], result) for position, result in zip(new, results)]
 
     def change() -> list[Outcome]:
-        return in_parallel(lambda position: _change(client, plans[position]), rest, concurrency)
+        return in_parallel(lambda position: _change(client, plans[position]), rest, changing)
 
-    # The service counts each kind of request by itself, so that neither has to wait for the other.
     outcomes = in_parallel(lambda work: work(), [create, change], concurrency)
     found = dict(zip([*new, *rest], [outcome for part in outcomes for outcome in part]))
     return [found[position] for position in range(len(plans))]

@@ -81,7 +81,7 @@ def create_keys(
             fits=lambda found, since: may_be_ours(key, known, found, since),
             take=discard_quietly,
             look_back=0.0 if key.disabled else _LATE,
-            advice="Nobody has its secret: look at the keys of this name, and delete the one that is not in use.",
+            advice="Nobody has its secret. Before you rerun, delete the key of this name that is not in use.",
             hand_back=lambda made: [made.as_result()],
         )
 

@@ -43,6 +43,8 @@ class Purge:
     key_type: str
     prefix: str = ""
     marks: Marks = Marks()
+    # Whether it may take every key in its scope.
+    everything: bool = False
 
 
 def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Iterable[Wanted]) -> None:
@@ -60,12 +62,15 @@ def check_purge(purge: str, prefix: str | None, purge_all: bool, wanted: t.Itera
             if given:
                 raise InputError(f"{option}: it has no effect without purge. Set purge, or omit {option}.")
     elif not purge_all and all(entry.state == "absent" for entry in wanted):
-        which = f"every key whose name begins with {prefix!r}" if prefix else "every key"
-        raise InputError(
-            f"purge: api_keys lists no key to keep, so {which} of this environment and type would be {purge}d. "
-            "Nothing was "
-            "changed. Check that api_keys is not empty by mistake; if you mean it, set purge_all=true."
-        )
+        raise _purges_everything(purge, prefix)
+
+
+def _purges_everything(action: str, prefix: str | None) -> InputError:
+    which = f"every key whose name begins with {prefix!r}" if prefix else "every key"
+    return InputError(
+        f"purge: api_keys lists no key to keep, so {which} of this environment and type would be {action}d. Nothing "
+        "was changed. Check that api_keys is not empty by mistake; if you mean it, set purge_all=true."
+    )
 
 
 def for_each(work: t.Callable[[Wanted], R], wanted: t.Sequence[Wanted]) -> list[R]:
@@ -150,9 +155,14 @@ def plan_purge(purge: Purge, plans: t.Sequence[Plan], existing: t.Iterable[ApiKe
 
     Other keys of the name that an item keeps, and its generations in a rotation, are left alone. Only names that are
     there afterwards count: another run has to find the same.
+
+    :raises InputError: No item keeps a key in the purge's scope, and the user did not say that this is meant.
     """
+    kept = [plan.after for plan in plans if plan.after and _in_scope(purge, plan.after)]
+    if not purge.everything and not any(key.name.startswith(purge.prefix) for key in kept):
+        raise _purges_everything(purge.action, purge.prefix)
     ids = {key.id for plan in plans for key in (plan.key, plan.after) if key}
-    names = {plan.after.name for plan in plans if plan.after and _in_scope(purge, plan.after)}
+    names = {key.name for key in kept}
 
     def not_listed(key: ApiKey) -> bool:
         base = key.name.rpartition(" [")[0]

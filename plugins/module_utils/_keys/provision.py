@@ -45,11 +45,13 @@ class ServicePlan:
     :param leftovers: Items that delete keys whose values were never stored.
     :param wanted: Items to declare: new keys, disabled and marked, and those that are there, as they are.
     :param kept: A sentence for each service that has a key already, so that this run stores no value of it.
+    :param failures: A sentence for each service that can't get a key.
     """
 
     leftovers: list[dict[str, t.Any]] = field(default_factory=list)
     wanted: list[dict[str, t.Any]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
 def read_request(
@@ -109,7 +111,12 @@ def plan_services(services: t.Iterable[dict[str, t.Any]], keys: t.Iterable[dict[
         marked = by_name.get((service["pending_name"], key_type), [])
         live = [key for key in marked if not key["disabled"]]
         item = {"key_type": key_type, "permissions": service["permissions"]}
-        if own:
+        if len(own) > 1:
+            ids = ", ".join(key["id"] for key in own)
+            plan.failures.append(
+                f"{name}: {len(own)} {key_type} keys have this name: {ids}. Rename or delete all but one."
+            )
+        elif own:
             # Somebody may have disabled it: that is not for this role to undo.
             state = "disabled" if own[0]["disabled"] else "present"
             plan.wanted.append({"name": name, "state": state, **item})
@@ -142,10 +149,10 @@ def tell_failures(results: t.Iterable[dict[str, t.Any]], failures: t.Iterable[st
 
 def tell_reason(message: t.Any, value: str) -> str:
     """Why a task failed, as a sentence: its message, unless the value may be in it."""
-    text = str(message or "it gave no message").strip().rstrip(".")
+    text = str(message or "it gave no message").strip()
     if any(form in text for form in _forms(value)):
         return "its message is not shown, because the value is in it."
-    return f"{text}."
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _forms(value: str) -> t.Iterator[str]:

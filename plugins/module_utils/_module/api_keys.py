@@ -86,6 +86,7 @@ def _read_purge(params: dict[str, t.Any], environments: Environments) -> Purge |
         key_type=params["key_type"],
         prefix=params["purge_prefix"] or "",
         marks=Marks.from_options(params["marks"]),
+        everything=params["purge_all"],
     )
 
 
@@ -171,8 +172,10 @@ def _summary(
     failed = sum(1 for outcome in outcomes if outcome.error)
     skipped = f" Nothing was purged ({purges} due)." if purges and len(outcomes) == len(wanted) else ""
     about = next(outcome.plan for outcome in outcomes if outcome.error)
+    others = " The others are as declared." if failed < len(outcomes) else ""
+    values = " The values of created keys are in created." if any(entry.handed_back() for entry in outcomes) else ""
     first.message = (
-        f"{failed} of {len(outcomes)} keys failed, see failed_items; the others are as declared, and created lists "
-        f"the keys that were created.{skipped} The first failure: {about.label}{first.message}"
+        f"{failed} of {len(outcomes)} keys failed, see failed_items.{others}{values}{skipped} "
+        f"The first failure: {about.label}{first.message}"
     )
     return first

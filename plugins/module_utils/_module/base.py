@@ -98,8 +98,10 @@ class HoneycombModule:
         for option in ("timeout", "max_wait"):
             value = self.params[option]
             if not (0 if option == "max_wait" else 0.001) <= value <= 86400:
-                least = "from 0" if option == "max_wait" else "above 0 and"
-                raise InputError(f"{option}: {value:g} is out of range; give a number of seconds {least} up to 86400.")
+                least = "0" if option == "max_wait" else "0.001"
+                raise InputError(
+                    f"{option}: {value:g} is out of range; give a number of seconds from {least} to 86400."
+                )
         if self._transport is None:
             self._transport = Transport(
                 self.params["api_url"] or US_SERVICE,
@@ -154,6 +156,8 @@ class HoneycombModule:
         return text.replace(secret, "********") if secret else text
 
     def _tell_waits(self) -> None:
+        for note in self._transport.notes if self._transport else []:
+            self.ansible.warn(note)
         for reason, seconds in (self._transport.budget.reasons if self._transport else {}).items():
             if seconds >= _NOTEWORTHY_WAIT:
                 self.ansible.warn(f"Waited {describe_seconds(seconds)} for {reason}.")

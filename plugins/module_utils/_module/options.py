@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.module_utils.common.validation import check_type_dict
 from ansible.module_utils.errors import AnsibleFallbackNotFound
+from ansible.module_utils.parsing.convert_bool import boolean
 
 from .._api.resources import KEY_TYPES, PERMISSIONS
 from .._http.transport import US_SERVICE
@@ -56,7 +57,7 @@ def find_problem(spec: dict[str, t.Any], given: dict[str, t.Any], at: str = "") 
     """
     for name, option in spec.items():
         spellings = {spelling: given[spelling] for spelling in (name, *option.get("aliases", ())) if spelling in given}
-        if len(spellings) > 1 and len({str(value) for value in spellings.values()}) > 1:
+        if len({_comparable(option, value) for value in spellings.values() if value is not None}) > 1:
             told = " and ".join(f"{spelling}={value}" for spelling, value in spellings.items())
             return f"{at}{name}: it is given twice, as {told}. Give it once."
         if "options" not in option:
@@ -71,6 +72,17 @@ def find_problem(spec: dict[str, t.Any], given: dict[str, t.Any], at: str = "") 
     return None
 
 
+def _comparable(option: dict[str, t.Any], value: t.Any) -> str:
+    """A value in a form in which equal ones are equal, however they are written."""
+    try:
+        return str(boolean(value)) if option.get("type") == "bool" else str(value)
+    except TypeError:
+        return str(value)
+
+
+_KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "a list"}
+
+
 def _shape_problem(spec: dict[str, t.Any], entry: t.Any, place: str) -> str | None:
     if entry is None:
         return None
@@ -78,7 +90,9 @@ def _shape_problem(spec: dict[str, t.Any], entry: t.Any, place: str) -> str | No
         entry = check_type_dict(entry)
     except TypeError:
         example = "name" if "name" in spec else next(iter(spec))
-        return f"{place}: give a dictionary like {{{example}: ...}}, not a {type(entry).__name__}."
+        return (
+            f"{place}: give a dictionary like {{{example}: ...}}, not {_KINDS.get(type(entry), type(entry).__name__)}."
+        )
     return find_problem(spec, entry, f"{place}.")
 
 

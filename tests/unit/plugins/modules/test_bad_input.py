@@ -137,6 +137,8 @@ def test_bad_input(
             {"permissions": {"manage_privateBoards": True, "manage_private_boards": False}, "api_keys": []},
             ["permissions.manage_privateBoards", "given twice"],
         ),
+        "an invisible end": (KEY, {"name": "x\u200b", **INGEST}, ["name", "begins or ends with a blank"]),
+        "a line in a name": (KEY, {"name": "x\ny", **INGEST}, ["name", "control character"]),
         "nothing to keep": (KEYS, {"api_keys": [], **INGEST, "purge": "delete"}, ["purge", "purge_all=true"]),
         "only absent ones": (
             KEYS,
@@ -164,8 +166,8 @@ def test_bad_input(
             ["api_url", "user or a password"],
         ),
         "no address": (INFO, {"api_url": "api.honeycomb.io"}, ["api_url", "https://api.honeycomb.io"]),
-        "no timeout": (INFO, {"timeout": 0}, ["timeout", "above 0"]),
-        "negative wait": (INFO, {"max_wait": -1}, ["max_wait", "from 0"]),
+        "no timeout": (INFO, {"timeout": 0}, ["timeout", "from 0.001"]),
+        "negative wait": (INFO, {"max_wait": -1}, ["max_wait", "from 0 to"]),
         "value with a line's end": (AUTH, {"key": ingest.value + "\n"}, ["key", "line break", "Remove"]),
         "path in address": (
             INFO,
@@ -177,6 +179,13 @@ def test_bad_input(
     assert not writes(sim)
     # What the user wrote where it may be shown is shown again; the rest is not.
     assert not leaks(sim, output.replace(secret[::-1], ""))
+
+
+@pytest.mark.parametrize("other", [True, "yes", "true", None])
+def test_a_permission_given_twice_alike(call_module: Any, other: Any) -> None:
+    permissions = {"manage_privateBoards": True, "manage_private_boards": other}
+    item = {"name": "a", "key_type": "configuration", "environment": "production", "permissions": permissions}
+    assert not call_module(KEYS, {"api_keys": [item]}, check=True).get("failed")
 
 
 def test_a_secret_given_as_id_is_not_shown(sim: Simulator, call_module: Callable[..., Any]) -> None:

@@ -256,6 +256,37 @@ def test_a_purge_that_keeps_nothing_needs_a_word(
     assert taken == [True, True]
 
 
+@pytest.mark.parametrize(
+    "keeper",
+    [
+        {"name": "svc-a", "environment": "staging"},
+        {"name": "svc-a", "key_type": "configuration"},
+        {"name": "other"},
+    ],
+    ids=["elsewhere", "other type", "other name"],
+)
+def test_a_key_outside_of_the_purge_keeps_nothing(sim: Simulator, api_keys: Any, keeper: Any) -> None:
+    """Only what the purge could take tells that the list is meant for it."""
+    keys = [sim.add_key(name=name, environment="production") for name in ("svc-b", "svc-c")]
+    for check in (True, False):
+        result = api_keys([keeper], check=check, purge="delete", purge_prefix="svc-")
+        assert result.get("failed") and "purge_all=true" in result["msg"]
+    assert writes(sim) == []
+    assert api_keys([keeper, {"name": "svc-b"}], purge="delete", purge_prefix="svc-")["changed"]
+    assert [bool(sim.key(key.id)) for key in keys] == [True, False]
+
+
+def test_as_many_requests_at_once_as_were_asked_for(sim: Simulator, api_keys: Any) -> None:
+    """Creations and changes share the connections, and the time of a request does not begin while it waits for one."""
+    sim.latency = 0.3
+    off = [sim.add_key(name=f"off-{number}", environment="production") for number in range(8)]
+    items = names(*(f"new-{number}" for number in range(8))) + [{"id": key.id, "state": "disabled"} for key in off]
+    result = api_keys(items, concurrency=4, timeout=0.5, max_wait=0)
+    assert not result.get("failed"), result["msg"]
+    assert len(result["created"]) == 8 and writes(sim).count("createApiKey") == 8
+    assert sim.connections <= 4
+
+
 def test_purge_needs_its_bounds(sim: Simulator, call_module: Callable[..., Any]) -> None:
     result = call_module(MODULE, {"api_keys": [], "purge": "delete", "key_type": "ingest"})
     assert "environment" in result["msg"]

@@ -265,6 +265,28 @@ def test_no_time_left(sim: Simulator) -> None:
     transport.close()
 
 
+def test_what_came_of_a_lost_request_and_was_not_found_is_told(sim: Simulator, client: Any) -> None:
+    """It may still come, later than anybody waits."""
+    sim.fail("createApiKey", effect="reset", after=False)
+    create(client, sim, wanted(sim))
+    (note,) = client.transport.notes
+    assert "1 of the requests for it had no answer" in note and "'checkout'" in note
+    sim.fail("createApiKey", effect="reset", after=True)
+    create(client, sim, wanted(sim, "other"))
+    assert len(client.transport.notes) == 1, "that one was found"
+
+
+def test_one_advice_at_the_end(sim: Simulator) -> None:
+    """Two causes, each with its own advice, would send the reader two ways; running it again is the wrong one here."""
+    transport = Transport(sim.url, timeout=0.5, max_wait=0)
+    sim.fail("createApiKey", effect="reset", after=True)
+    with pytest.raises(HoneycombError) as caught:
+        create(Client(transport, *sim.management), sim, wanted(sim))
+    assert "again" not in caught.value.message
+    assert caught.value.message.endswith("Before you rerun, delete the key of this name that is not in use.")
+    transport.close()
+
+
 # Many at once
 
 
