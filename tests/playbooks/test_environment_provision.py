@@ -245,7 +245,7 @@ def test_keywords_of_the_play_do_not_hide_a_store_that_fails(scene: Any, store: 
     result = scene.provision(services, expect_rc=None)
     assert result.rc != 0
     beforehand = result.task("Say which values are stored now")["result"]["msg"]
-    assert "good [pending], bad [pending]" in beforehand and "rerun" in beforehand
+    assert "good, bad: created" in beforehand and "rerun" in beforehand
     keys = scene.keys()
     assert not [name for name, key in keys.items() if not key.disabled and scene.stored().get(name) != key.value]
     if store is FAILING:
