@@ -34,7 +34,7 @@ test-full: .venv/test  ## the same with the slow tests
 
 .PHONY: unit
 unit: .venv/test  ## the unit tests (make unit ARGS='-k NAME' runs some of them)
-	@$(VENV) -m pytest -n auto tests/unit $(ARGS)
+	@$(VENV) -m pytest -n $$((2 * $$(nproc || echo 2) + 1)) tests/unit $(ARGS)
 
 .PHONY: playbooks
 playbooks: .venv/test  ## the tests that run playbooks (ARGS as with unit)

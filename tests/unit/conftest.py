@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -158,3 +159,24 @@ def http_answer(
 @pytest.fixture(name="http_answer")
 def _http_answer() -> Callable[..., bytes]:
     return http_answer
+
+
+# How many times faster waits pass with quick_waits
+FASTER = 20
+
+
+@pytest.fixture
+def quick_waits(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Back-off and settling pass this many times faster, on a clock that runs faster as well."""
+
+    # Not importable yet when pytest loads this file.
+    from ansible_collections.community.honeycomb.plugins.module_utils._http import pacing as _pacing
+    from ansible_collections.community.honeycomb.plugins.module_utils._http import transport as _transport
+
+    def budget(max_wait: float) -> _pacing.WaitBudget:
+        return _pacing.WaitBudget(
+            max_wait, clock=lambda: time.monotonic() * FASTER, sleep=lambda seconds: time.sleep(seconds / FASTER)
+        )
+
+    monkeypatch.setattr(_transport, "WaitBudget", budget)
+    return FASTER

@@ -501,7 +501,9 @@ def wrong_returns(documented: Any, top: Any = True) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_returned_values(sim: Simulator, call_module: Callable[..., Any], documentation: Any, name: Any) -> None:
+def test_returned_values(
+    sim: Simulator, quick_waits: int, call_module: Callable[..., Any], documentation: Any, name: Any
+) -> None:
     outcomes = []
 
     def call(check: Any = False, **arguments: Any) -> Any:

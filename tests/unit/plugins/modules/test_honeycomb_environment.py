@@ -229,7 +229,7 @@ def test_changed_whatever_is_lost(sim: Simulator, environment: Any, way: Any) ->
     )
 
 
-def test_every_answer_to_a_change_lost_but_it_is_done(sim: Simulator, environment: Any) -> None:
+def test_every_answer_to_a_change_lost_but_it_is_done(sim: Simulator, quick_waits: int, environment: Any) -> None:
     sim.fail("updateEnvironment", effect="reset", times=None, after=True)
     assert environment(name="staging", color="red")["environment"]["color"] == "red"
 
@@ -328,7 +328,9 @@ def test_deleted_whatever_is_lost(sim: Simulator, environment: Any, full: Any, w
     assert place(sim, "full") is None
 
 
-def test_every_answer_to_a_deletion_lost_but_it_is_done(sim: Simulator, environment: Any, full: Any) -> None:
+def test_every_answer_to_a_deletion_lost_but_it_is_done(
+    sim: Simulator, quick_waits: int, environment: Any, full: Any
+) -> None:
     sim.fail("deleteEnvironment", effect="reset", times=None, after=True)
     result = environment(name="full", state="absent", **ALL)
     assert (result["changed"], result["environment"]) == (True, {})
