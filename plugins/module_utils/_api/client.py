@@ -11,7 +11,6 @@ Source of the facts: Honeycomb's v2 Key Management API, https://api-docs.honeyco
 
 from __future__ import annotations
 
-import re
 import threading
 import typing as t
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from .resources import (
     CreatedKey,
     Environment,
     UnexpectedShape,
+    looks_like_management_key_id,
     read_created_key,
     read_environment,
     read_key,
@@ -118,7 +118,7 @@ class Client:
         self.transport = transport
         self._secret = key_secret
         # An id and a secret are easily swapped: only what looks like an id is shown.
-        self._named = key_id if re.fullmatch(r"hc.mk_\w+", key_id) else "(the given value does not look like an id)"
+        self._named = key_id if looks_like_management_key_id(key_id) else "(the given value does not look like an id)"
         self._auth = bearer(key_id, key_secret)
         self._team = team
         self._management_key: ManagementKey | None = None

@@ -154,6 +154,11 @@ def place_of(key: ApiKey) -> tuple[str, str, str]:
     return (key.name, key.key_type, key.environment_id)
 
 
+def wanted_place(wanted: Wanted) -> tuple[str | None, str | None, str | None]:
+    """The :func:`place_of` the key that is wanted by name."""
+    return (wanted.name, wanted.key_type, wanted.environment.id if wanted.environment else None)
+
+
 def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
     """The key that is meant: by id, else by name within type and environment.
 
@@ -161,8 +166,7 @@ def find_key(wanted: Wanted, existing: t.Iterable[ApiKey]) -> ApiKey | None:
     """
     if wanted.id is not None:
         return next((key for key in existing if key.id == wanted.id), None)
-    environment_id = wanted.environment.id if wanted.environment else None
-    matches = [key for key in existing if place_of(key) == (wanted.name, wanted.key_type, environment_id)]
+    matches = [key for key in existing if place_of(key) == wanted_place(wanted)]
     if len(matches) > 1:
         raise InputError(
             f"{wanted.label}name: {len(matches)} {wanted.key_type} keys of environment "

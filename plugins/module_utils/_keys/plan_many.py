@@ -16,7 +16,7 @@ from datetime import datetime
 from .._api.resources import ApiKey, Environment
 from .._errors import InputError
 from .generations import Marks
-from .plan import Plan, Wanted, delete_plan, place_of, plan_key, refuse_expired, update_plan
+from .plan import Plan, Wanted, delete_plan, place_of, plan_key, refuse_expired, update_plan, wanted_place
 
 R = t.TypeVar("R")
 
@@ -111,7 +111,7 @@ def plan_keys(
 
     def plan(entry: Wanted) -> Plan:
         # Narrowed down, since otherwise each item would search thousands of keys.
-        candidates = by_name[_named(entry)] if entry.id is None else by_id[entry.id]
+        candidates = by_name[wanted_place(entry)] if entry.id is None else by_id[entry.id]
         result = plan_key(entry, candidates, known)
         refuse_expired(result, now)
         return result
@@ -121,15 +121,11 @@ def plan_keys(
     return plans
 
 
-def _named(wanted: Wanted) -> tuple[t.Any, ...]:
-    return (wanted.name, wanted.key_type, wanted.environment and wanted.environment.id)
-
-
 def _claims(wanted: Wanted, plan: Plan) -> dict[t.Any, str]:
     """What an item is about: keys by their id, and names. Each with a description for people."""
-    places = {place_of(plan.after)} if plan.after else set()
+    places: set[tuple[str | None, ...]] = {place_of(plan.after)} if plan.after else set()
     if wanted.id is None:
-        places.add(_named(wanted))
+        places.add(wanted_place(wanted))
     ids = {wanted.id, plan.key and plan.key.id} - {None}
     return {
         **{key_id: f"key {key_id}" for key_id in ids},
