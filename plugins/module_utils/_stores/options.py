@@ -1,0 +1,128 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it can change in any release, without notice.
+
+"""The store dictionary: its options, which store has which, and how it is completed. Pure, but for the environment."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from .._errors import InputError
+
+TYPES = ("file", "ansible_vault", "hashi_vault", "aws_secretsmanager", "kubernetes", "command")
+FORMATS = ("plain", "env", "json", "yaml")
+AUTH_METHODS = ("token", "approle", "jwt", "kubernetes")
+PRESETS = ("pass", "sops", "systemd_creds")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of the store dictionary.
+
+    :param kind: Its type in an argument spec.
+    :param types: The stores that have it.
+    :param required: The stores that can't do without it.
+    :param variables: Environment variables to take it from, the first that is not empty.
+    :param secret: Whether it must not be shown.
+    :param template: Whether ``{name}``, ``{environment}`` and ``{key_type}`` in it are filled in.
+    """
+
+    kind: str
+    types: tuple[str, ...]
+    required: tuple[str, ...] = ()
+    default: t.Any = None
+    choices: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    secret: bool = False
+    template: bool = True
+
+
+_FILES = ("file", "ansible_vault")
+_VAULT = ("hashi_vault",)
+_AWS = ("aws_secretsmanager",)
+_KUBERNETES = ("kubernetes",)
+_COMMAND = ("command",)
+
+OPTIONS: dict[str, Option] = {
+    "path": Option("str", (*_FILES, *_VAULT, *_COMMAND), required=(*_FILES, *_VAULT)),
+    "format": Option("str", (*_FILES, *_COMMAND), default="plain", choices=FORMATS, template=False),
+    "entry": Option("str", (*_FILES, *_COMMAND)),
+    "owner": Option("str", (*_FILES, *_COMMAND), template=False),
+    "group": Option("str", (*_FILES, *_COMMAND), template=False),
+    "mode": Option("raw", (*_FILES, *_COMMAND), default="0600", template=False),
+    "vault_id": Option("str", ("ansible_vault",), variables=("ANSIBLE_VAULT_IDENTITY",), template=False),
+    "vault_password_file": Option(
+        "str", ("ansible_vault",), variables=("ANSIBLE_VAULT_PASSWORD_FILE",), template=False
+    ),
+    "url": Option("str", _VAULT, required=_VAULT, variables=("VAULT_ADDR", "BAO_ADDR"), template=False),
+    "mount": Option("str", _VAULT, default="secret"),
+    "field": Option("str", (*_VAULT, *_AWS, *_KUBERNETES), required=_KUBERNETES),
+    "namespace": Option("str", (*_VAULT, *_KUBERNETES), required=_KUBERNETES),
+    "auth_method": Option("str", _VAULT, default="token", choices=AUTH_METHODS, template=False),
+    "auth_mount": Option("str", _VAULT, template=False),
+    "token": Option("str", _VAULT, variables=("VAULT_TOKEN", "BAO_TOKEN"), secret=True, template=False),
+    "role_id": Option("str", _VAULT, variables=("VAULT_ROLE_ID",), template=False),
+    "role_secret_id": Option("str", _VAULT, variables=("VAULT_SECRET_ID",), secret=True, template=False),
+    "role": Option("str", _VAULT, variables=("VAULT_ROLE",), template=False),
+    "jwt": Option("str", _VAULT, variables=("VAULT_JWT",), secret=True, template=False),
+    "ca_path": Option("str", _VAULT, variables=("VAULT_CACERT", "BAO_CACERT"), template=False),
+    "validate_certs": Option("bool", _VAULT, default=True, template=False),
+    "secret_id": Option("str", _AWS, required=_AWS),
+    "region": Option("str", _AWS, variables=("AWS_REGION", "AWS_DEFAULT_REGION"), template=False),
+    "profile": Option("str", _AWS, variables=("AWS_PROFILE",), template=False),
+    "endpoint_url": Option(
+        "str", _AWS, variables=("AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"), template=False
+    ),
+    "kms_key_id": Option("str", _AWS, template=False),
+    "secret": Option("str", _KUBERNETES, required=_KUBERNETES),
+    "kubeconfig": Option("str", _KUBERNETES, variables=("KUBECONFIG",), template=False),
+    "context": Option("str", _KUBERNETES, template=False),
+    "preset": Option("str", _COMMAND, choices=PRESETS, template=False),
+    "write": Option("list", _COMMAND),
+    "read": Option("list", _COMMAND),
+    "write_pending": Option("list", _COMMAND),
+    "read_pending": Option("list", _COMMAND),
+    "publish": Option("list", _COMMAND),
+}
+
+
+def complete(given: t.Mapping[str, t.Any], label: str = "store") -> dict[str, t.Any]:
+    """The dictionary with defaults, what the environment provides, and ``None`` for the rest.
+
+    :param given: What the user wrote; ``None`` is the same as missing.
+    :param label: Which option it is, for messages.
+    :raises InputError: An unknown type, an option that this store does not have, or one that is missing.
+    """
+    options = {name: value for name, value in given.items() if value is not None}
+    kind = options.pop("type", None)
+    if kind not in TYPES:
+        raise InputError(f"{label}.type: there is no store {kind!r}. There are: {', '.join(TYPES)}.")
+    for name in options:
+        if name not in OPTIONS or kind not in OPTIONS[name].types:
+            own = ", ".join(sorted(other for other, option in OPTIONS.items() if kind in option.types))
+            raise InputError(f"{label}.{name}: a store of type {kind} has no such option. It has: {own}.")
+    found = {"type": kind}
+    for name, option in OPTIONS.items():
+        if kind in option.types:
+            found[name] = _value(option, options.get(name))
+            if option.choices and found[name] is not None and found[name] not in option.choices:
+                raise InputError(f"{label}.{name}: {found[name]!r} is not one of {', '.join(option.choices)}.")
+    for name, option in OPTIONS.items():
+        if kind in option.required and found[name] in (None, ""):
+            variables = f", or in the environment variable {option.variables[0]}" if option.variables else ""
+            raise InputError(f"{label}.{name} is missing: a store of type {kind} needs it. Set it there{variables}.")
+    return found
+
+
+def _value(option: Option, given: t.Any) -> t.Any:
+    if given not in (None, ""):
+        return given
+    for variable in option.variables:
+        if os.environ.get(variable):
+            return os.environ[variable]
+    return option.default
