@@ -4,31 +4,14 @@
 
 # Private to this collection: it can change in any release, without notice.
 
+
 """From a store dictionary to its store. Here a new store gets its name."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .ansible_vault import AnsibleVaultStore
-from .aws_secretsmanager import AwsSecretsManagerStore
-from .command import CommandStore
-from .file import FileStore
-from .hashi_vault import HashiVaultStore
-from .kubernetes import KubernetesStore
 from .store import Sessions, Store
-
-_STORES: dict[str, type[Store]] = {
-    store.type: store
-    for store in (
-        AnsibleVaultStore,
-        AwsSecretsManagerStore,
-        CommandStore,
-        FileStore,
-        HashiVaultStore,
-        KubernetesStore,
-    )
-}
 
 
 def open_store(options: t.Mapping[str, t.Any], timeout: float, sessions: Sessions) -> Store:
@@ -36,4 +19,31 @@ def open_store(options: t.Mapping[str, t.Any], timeout: float, sessions: Session
 
     :raises InputError: An option has a value that this store can't use.
     """
-    return _STORES[options["type"]](options, timeout, sessions)
+    return _class_of(options["type"])(options, timeout, sessions)
+
+
+def _class_of(kind: str) -> type[Store]:
+    """Imported when used: most tasks need one store, or none."""
+    if kind == "file":
+        from .file import FileStore
+
+        return FileStore
+    if kind == "ansible_vault":
+        from .ansible_vault import AnsibleVaultStore
+
+        return AnsibleVaultStore
+    if kind == "hashi_vault":
+        from .hashi_vault import HashiVaultStore
+
+        return HashiVaultStore
+    if kind == "aws_secretsmanager":
+        from .aws_secretsmanager import AwsSecretsManagerStore
+
+        return AwsSecretsManagerStore
+    if kind == "kubernetes":
+        from .kubernetes import KubernetesStore
+
+        return KubernetesStore
+    from .command import CommandStore
+
+    return CommandStore
