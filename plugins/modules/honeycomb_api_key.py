@@ -282,10 +282,11 @@ error:
 from ansible_collections.community.honeycomb.plugins.module_utils._module.api_key import run_api_key
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import value_spec
 
 
 def main() -> None:
-    HoneycombModule(key_spec(), required_one_of=[("id", "name")]).run(run_api_key)
+    HoneycombModule({**key_spec(), **value_spec()}, required_one_of=[("id", "name")]).run(run_api_key)
 
 
 if __name__ == "__main__":

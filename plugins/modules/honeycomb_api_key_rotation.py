@@ -328,6 +328,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._api.resources
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.options import marks_spec
 from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
+from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import store_spec
 
 
 def main() -> None:
@@ -338,6 +339,7 @@ def main() -> None:
         "environment": {"type": "str"},
         **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
+        "store": store_spec(),
     }
     staged = {
         "position": {"type": "int"},
@@ -350,6 +352,7 @@ def main() -> None:
         "stale_ids": {"type": "list", "elements": "str"},
         "new_id": {"type": "str", "required": True},
         "key": {"type": "str", "no_log": True},
+        "place": {"type": "str"},
     }
     spec = {
         "phase": {
@@ -370,6 +373,7 @@ def main() -> None:
         "id": {"type": "str"},
         "verify_time": {"type": "str", "default": "60s"},
         "marks": marks_spec(),
+        "store": store_spec(),
     }
     needs = [("phase", phase, ["rotations"]) for phase in ("status", "stage", "restore", "retire")]
     needs += [("phase", phase, ["staged"]) for phase in ("activate", "promote")]

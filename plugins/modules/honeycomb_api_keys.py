@@ -371,18 +371,20 @@ error:
 
 from ansible_collections.community.honeycomb.plugins.module_utils._module.api_keys import run_api_keys
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
-from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec, marks_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import value_spec
 
 
 def main() -> None:
-    item = key_spec()
+    values = value_spec()
+    item = {**key_spec(), "store": values["store"], "on_missing": {**values["on_missing"], "default": None}}
     spec = {
         "api_keys": {"type": "list", "elements": "dict", "options": item, "required": True, "no_log": False},
         **{option: item[option] for option in ("environment", "key_type", "permissions")},
         "purge": {"type": "str", "choices": ["none", "disable", "delete"], "default": "none"},
         "purge_prefix": {"type": "str"},
         "purge_all": {"type": "bool", "default": False},
-        "marks": marks_spec(),
+        **values,
         "concurrency": {"type": "int", "default": 8},
     }
     needs = [("purge", action, ["environment", "key_type"]) for action in ("disable", "delete")]

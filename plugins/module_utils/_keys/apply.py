@@ -21,19 +21,19 @@ from .plan import Plan
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a plan: the key as the service answered it, what was created, or what went wrong."""
+    """What became of a plan: the key as the service answered it, what was created, or what went wrong.
+
+    :param stored: Where its value is, for the result; ``None`` without a store.
+    :param did: What happened in one word, where the plan does not tell.
+    """
 
     plan: Plan
     changed: bool = False
     key: ApiKey | None = None
     created: CreatedKey | None = None
     error: HoneycombError | None = None
-
-    def handed_back(self) -> list[dict[str, t.Any]]:
-        """The values that exist because of this plan, whether or not it succeeded."""
-        if self.created:
-            return [self.created.as_result()]
-        return self.error.created if self.error else []
+    stored: dict[str, t.Any] | None = None
+    did: str | None = None
 
 
 def apply_plan(client: Client, plan: Plan, before: t.Iterable[str] = ()) -> Outcome:

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from .._api.resources import NAME_LENGTH, ApiKey
 from .._errors import InputError
 from .._time import parse_timestamp
-from .plan import check_name
+from .plan import Plan, check_name, update_plan
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _WORD = r"[A-Za-z0-9_-]{1,20}"
@@ -147,3 +147,26 @@ def generations_of(base: str, listing: t.Iterable[ApiKey], marks: Marks) -> tupl
     """The generations of one logical key, oldest first. ``listing`` is of one type and environment."""
     found = (marks.read(base, key) for key in listing)
     return tuple(sorted((entry for entry in found if entry), key=lambda entry: entry.key.order))
+
+
+def shelve(base: str, entry: Generation, now: datetime, marks: Marks, why: str) -> Plan:
+    """Mark a key as disabled by the rotation, and make it so. Its grace period begins now."""
+    return update_plan(entry.key, {"name": marks.off_name(base, entry, now), "disabled": True}, why=why)
+
+
+def lost_race(
+    base: str, own: ApiKey, old_id: str | None, before: t.Collection[str], listing: t.Iterable[ApiKey], marks: Marks
+) -> str | None:
+    """After staging: whether another run was first. The listing has to be younger than the second ``own`` is of.
+
+    :param before: Ids that were there before; a pending key among them is a leftover, not a competitor.
+    :returns: Why this run has to stop, or ``None``.
+    """
+    generations = generations_of(base, listing, marks)
+    for entry in generations:
+        if entry.kind == "pending" and entry.key.id not in before and entry.key.order < own.order:
+            return f"another run was a moment faster: it created key {entry.key.id}"
+    current = [entry.key.id for entry in generations if entry.kind == "current"]
+    if current != ([old_id] if old_id else []):
+        return f"another run was faster: {base!r} is now key {', '.join(map(str, current)) or 'in transition'}"
+    return None

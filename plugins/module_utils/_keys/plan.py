@@ -85,6 +85,11 @@ def delete_plan(key: ApiKey, *, label: str = "", why: str = "", guarded: bool = 
     return Plan("delete", key, None, label=label, why=why, guarded=guarded)
 
 
+def label_of(key_type: str, name: str, environment: Environment) -> str:
+    """How a key is called in a message."""
+    return f"{key_type} key {name!r} of {environment.label}"
+
+
 def check_name(name: str, option: str = "name") -> None:
     """Refuse a name that the service would refuse, or might change."""
     check_text_name(name, option, "a key", NAME_LENGTH)
@@ -102,6 +107,8 @@ def check_wanted(wanted: Wanted) -> None:
         raise InputError(
             f"{at}id: {wanted.id!r} is not a key's id, which looks like hcxik_ or hcxlk_ and 26 characters."
         )
+    if wanted.id is not None and wanted.state == "pending":
+        raise InputError(f"{at}state: a pending key is a new one, so it can't have an id. Omit id, or use present.")
     if wanted.id is None:
         if wanted.name is None:
             raise InputError(f"{at}Give a name (with key_type and environment) or an id.")
@@ -246,7 +253,8 @@ def _plan_update(wanted: Wanted, key: ApiKey, known: t.Mapping[str, Environment]
     changes: dict[str, t.Any] = {}
     if wanted.name is not None and wanted.name != key.name:
         changes["name"] = wanted.name
-    if (wanted.state == "disabled") != key.disabled:
+    # Whoever asks for a pending key wants one that is there left as it is.
+    if wanted.state != "pending" and (wanted.state == "disabled") != key.disabled:
         changes["disabled"] = wanted.state == "disabled"
     permissions = _changed_permissions(wanted, key)
     if permissions and key.key_type == "ingest":

@@ -11,43 +11,66 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
-from .._api.resources import ApiKey, Environment, describe_key
+from .._api.resources import ApiKey, CreatedKey, Environment, describe_key
 from .._environments.lookup import Environments
 from .._errors import InputError
-from .._keys.apply import apply_plan
-from .._keys.plan import Plan, Wanted, check_wanted, plan_key, project, refuse_expired, unexpected
+from .._keys.apply import Outcome
+from .._keys.handover import Run
+from .._keys.homes import Homes
+from .._keys.items import decide_values, find_homes
+from .._keys.plan import Wanted, check_wanted, plan_key, project, refuse_expired, unexpected
+from .._keys.plan_many import RefusedItems
+from .._keys.present import carry_out
 from .base import HoneycombModule
 from .options import given_permissions
+from .stores import read_run
 
 
 def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_api_key``"""
     wanted = read_wanted(module.params)
     check_wanted(wanted)
-    client = module.client()
+    run = read_run(module, 1)
+    client = run.client
     environments = Environments(client)
     wanted = locate(wanted, environments)
-    if wanted.id is not None:
-        found = client.get_key(wanted.id)
-        existing = [found] if found else []
-    else:
-        existing = client.list_keys(wanted.key_type)
+    existing = _look(wanted, run, stored=module.params["store"] is not None)
     plan = plan_key(wanted, existing, environments.known)
     refuse_expired(plan, client.transport.now())
+    homes = Homes(module.params["timeout"])
+    try:
+        places = find_homes(homes, [wanted], [plan], [module.params["store"]], environments.known)
+        items = decide_values(run, [wanted], [plan], places, existing, [module.params["on_missing"]])
+    except RefusedItems as exc:
+        raise InputError(exc.refused[0]) from None
+    (outcome,), _others = carry_out(run, [plan], items, existing, lambda: client.list_keys(wanted.key_type))
     known = environments.name(key.environment_id for key in (plan.key, plan.after) if key)
-    if module.check_mode:
-        return key_result(plan, plan.after, plan.changed, known)
-    outcome = apply_plan(client, plan, {str(key.id) for key in existing})
     if outcome.error:
         module.fail(outcome.error)
-    for attribute in unexpected(plan, outcome.key):
-        module.ansible.warn(
-            f"Honeycomb did not apply {attribute} of key {outcome.key and outcome.key.id} as requested."
-        )
-    result = key_result(plan, outcome.key, outcome.changed, known)
-    for entry in module.hand_back([outcome.created] if outcome.created else []):
+    if not module.check_mode:
+        for attribute in unexpected(outcome.plan, outcome.key):
+            module.ansible.warn(
+                f"Honeycomb did not apply {attribute} of key {outcome.key and outcome.key.id} as requested."
+            )
+    result = key_result(outcome, known)
+    for entry in module.hand_back(to_return([outcome], module.params["return_values"])):
         result.update(key=entry["key"], secret=entry["secret"])
     return result
+
+
+def _look(wanted: Wanted, run: Run, *, stored: bool) -> list[ApiKey]:
+    """The keys that the decision depends on: one where it is named by its id, and nothing else is needed."""
+    if wanted.id is not None and not stored:
+        found = run.client.get_key(wanted.id)
+        # Where a pending key gets its name, others of this name matter.
+        if not (found and wanted.name and found.name == run.marks.pending_name(wanted.name)):
+            return [found] if found else []
+    return run.client.list_keys(wanted.key_type)
+
+
+def to_return(outcomes: t.Iterable[Outcome], return_values: bool) -> list[CreatedKey]:
+    """The created keys whose values a task returns: those that no store has, unless the user asks for all."""
+    return [outcome.created for outcome in outcomes if outcome.created and (outcome.stored is None or return_values)]
 
 
 def read_wanted(options: dict[str, t.Any], label: str = "") -> Wanted:
@@ -76,12 +99,12 @@ def locate(wanted: Wanted, environments: Environments) -> Wanted:
         raise
 
 
-def key_result(
-    plan: Plan, after: ApiKey | None, changed: bool, environments: t.Mapping[str, Environment]
-) -> dict[str, t.Any]:
+def key_result(outcome: Outcome, environments: t.Mapping[str, Environment]) -> dict[str, t.Any]:
     """What a task about one key returns, except for the value of a created one."""
+    after = outcome.key
     return {
-        "changed": changed,
+        "changed": outcome.changed,
         "api_key": describe_key(after, environments) if after else {},
-        "diff": {"before": project(plan.key, environments), "after": project(after, environments)},
+        "diff": {"before": project(outcome.plan.key, environments), "after": project(after, environments)},
+        **({"stored": outcome.stored} if outcome.stored else {}),
     }

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import typing as t
 
-from .._api.client import Client
 from .._api.resources import ApiKey, Environment, describe_key
 from .._environments.lookup import Environments
 from .._errors import HoneycombError, InputError
-from .._keys.apply import Outcome, apply_plans, predict
+from .._keys.apply import Outcome
 from .._keys.generations import Marks
+from .._keys.handover import Run
+from .._keys.homes import Homes
+from .._keys.items import decide_values, find_homes
 from .._keys.plan import Plan, Wanted, check_wanted, project, unexpected
 from .._keys.plan_many import Purge, RefusedItems, action_of, check_purge, for_each, plan_keys, plan_purge
+from .._keys.present import Item, apply_or_predict, carry_out
 from .._parallel import in_parallel
-from .api_key import locate, read_wanted
+from .api_key import locate, read_wanted, to_return
 from .base import HoneycombModule
+from .stores import read_run
 
 # The service limits requests, so more connections would only wait for each other.
 _MOST_CONNECTIONS = 16
@@ -36,39 +40,54 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
     try:
         for_each(check_wanted, wanted)
         check_purge(params["purge"], params["purge_prefix"], params["purge_all"], wanted)
-        client = module.client(connections=params["concurrency"])
-        environments = Environments(client)
-        existing = _look(params, wanted, client, environments)
+        run = read_run(module, params["concurrency"])
+        environments = Environments(run.client)
+        types = _types(params, wanted)
+        existing = _look(run, types, environments)
         wanted = for_each(lambda entry: locate(entry, environments), wanted)
         purge = _read_purge(params, environments)
-        plans = plan_keys(wanted, existing, client.transport.now(), environments.known)
+        plans = plan_keys(wanted, existing, run.now(), environments.known)
+        items = _decide(params, run, wanted, plans, existing, environments)
     except RefusedItems as exc:
         module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
     purges = plan_purge(purge, plans, existing) if purge else []
     known = environments.name(key.environment_id for plan in [*plans, *purges] for key in (plan.key, plan.after) if key)
-
-    def carry_out(steps: t.Sequence[Plan]) -> list[Outcome]:
-        if module.check_mode:
-            return [predict(plan) for plan in steps]
-        return apply_plans(client, steps, {str(key.id) for key in existing}, params["concurrency"])
-
-    outcomes = carry_out(plans)
+    outcomes, others = carry_out(run, plans, items, existing, lambda: run.client.list_keys(types))
     # Purge last: a key may go only when everything that replaces it is there.
-    if not any(outcome.error for outcome in outcomes):
-        outcomes += carry_out(purges)
+    whole = not any(outcome.error for outcome in outcomes)
+    outcomes += others
+    if whole:
+        outcomes += apply_or_predict(run, purges, existing)
     result = _result(wanted, outcomes, known)
     failures = [outcome.error for outcome in outcomes if outcome.error]
+    returned = to_return(outcomes, params["return_values"])
     if failures:
-        result["created"] = [entry for outcome in outcomes for entry in outcome.handed_back()]
-        module.fail(_summary(wanted, outcomes, failures[0], len(purges)), **result)
-    for outcome in outcomes:
+        result["created"] = [entry.as_result() for entry in returned]
+        result["created"] += [entry for failure in failures for entry in failure.created]
+        module.fail(_summary(outcomes, failures[0], 0 if whole else len(purges), result["created"]), **result)
+    for outcome in outcomes if not module.check_mode else []:
         for attribute in unexpected(outcome.plan, outcome.key):
             key_id = outcome.key and outcome.key.id
             module.ansible.warn(
                 f"{outcome.plan.label}Honeycomb did not apply {attribute} of key {key_id} as requested."
             )
-    result["created"] = module.hand_back([outcome.created for outcome in outcomes if outcome.created])
+    result["created"] = module.hand_back(returned)
     return result
+
+
+def _decide(
+    params: dict[str, t.Any],
+    run: Run,
+    wanted: t.Sequence[Wanted],
+    plans: t.Sequence[Plan],
+    existing: t.Sequence[ApiKey],
+    environments: Environments,
+) -> list[Item | None]:
+    """What comes next for the values of the keys."""
+    own = [item["store"] or params["store"] for item in params["api_keys"]]
+    ways = [item["on_missing"] or params["on_missing"] for item in params["api_keys"]]
+    homes = find_homes(Homes(params["timeout"]), wanted, plans, own, environments.known)
+    return decide_values(run, wanted, plans, homes, existing, ways)
 
 
 def _read_item(params: dict[str, t.Any], index: int, item: dict[str, t.Any]) -> Wanted:
@@ -90,17 +109,19 @@ def _read_purge(params: dict[str, t.Any], environments: Environments) -> Purge |
     )
 
 
-def _look(
-    params: dict[str, t.Any], wanted: t.Sequence[Wanted], client: Client, environments: Environments
-) -> list[ApiKey]:
-    """The team's keys, of one type where that is enough. The environments are looked at meanwhile."""
+def _types(params: dict[str, t.Any], wanted: t.Sequence[Wanted]) -> str | None:
+    """The one type of key that the task is about; ``None`` where it can be both."""
     # An id may turn out to be a key's of either type.
     types = {entry.key_type if entry.id is None else None for entry in wanted}
     if params["purge"] != "none":
         types.add(params["key_type"])
-    only = types.pop() if len(types) == 1 else None
-    reads: list[t.Callable[[], list[ApiKey] | None]] = [lambda: client.list_keys(only), environments.look]
-    return in_parallel(lambda read: read(), reads, params["concurrency"])[0] or []
+    return types.pop() if len(types) == 1 else None
+
+
+def _look(run: Run, key_type: str | None, environments: Environments) -> list[ApiKey]:
+    """The team's keys. The environments are looked at meanwhile."""
+    reads: list[t.Callable[[], list[ApiKey] | None]] = [lambda: run.client.list_keys(key_type), environments.look]
+    return in_parallel(lambda read: read(), reads, run.concurrency)[0] or []
 
 
 def _failed_item(index: int | None, about: Wanted | ApiKey, text: str) -> dict[str, t.Any]:
@@ -133,10 +154,11 @@ def _result(
 
 
 def _key_row(wanted: Wanted | None, outcome: Outcome, known: t.Mapping[str, Environment]) -> dict[str, t.Any]:
-    action = "failed" if outcome.error else action_of(outcome.plan)
+    action = "failed" if outcome.error else outcome.did or action_of(outcome.plan)
     key = outcome.key or outcome.plan.key
     if key:
-        return {**describe_key(key, known), "action": action}
+        stored = {"stored": outcome.stored} if outcome.stored else {}
+        return {**describe_key(key, known), "action": action, **stored}
     # It does not exist, so all that is known of it is what the item says.
     item = wanted or Wanted("absent")
     place = item.environment
@@ -166,14 +188,17 @@ def _projections(keys: t.Iterable[ApiKey | None], known: t.Mapping[str, Environm
 
 
 def _summary(
-    wanted: t.Sequence[Wanted], outcomes: t.Sequence[Outcome], first: HoneycombError, purges: int
+    outcomes: t.Sequence[Outcome], first: HoneycombError, purges: int, created: t.Sequence[t.Any]
 ) -> HoneycombError:
-    """One message for a task that failed in part; ``failed_items`` has the details."""
+    """One message for a task that failed in part; ``failed_items`` has the details.
+
+    :param purges: How many keys were not purged because of it.
+    """
     failed = sum(1 for outcome in outcomes if outcome.error)
-    skipped = f" Nothing was purged ({purges} due)." if purges and len(outcomes) == len(wanted) else ""
+    skipped = f" Nothing was purged ({purges} due)." if purges else ""
     about = next(outcome.plan for outcome in outcomes if outcome.error)
     others = " The others are as declared." if failed < len(outcomes) else ""
-    values = " The values of created keys are in created." if any(entry.handed_back() for entry in outcomes) else ""
+    values = " The values of created keys are in created." if created else ""
     first.message = (
         f"{failed} of {len(outcomes)} keys failed, see failed_items.{others}{values}{skipped} "
         f"The first failure: {about.label}{first.message}"

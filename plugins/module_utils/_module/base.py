@@ -28,6 +28,8 @@ except ImportError:
         return value
 
 
+__all__ = ["HoneycombModule", "register_secret"]
+
 # Seconds; a shorter wait is not worth a warning.
 _NOTEWORTHY_WAIT = 1.0
 

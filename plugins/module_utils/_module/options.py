@@ -99,7 +99,7 @@ def _shape_problem(spec: dict[str, t.Any], entry: t.Any, place: str) -> str | No
 def key_spec() -> dict[str, t.Any]:
     """The options that describe one key."""
     return {
-        "state": {"type": "str", "choices": ["present", "disabled", "absent"], "default": "present"},
+        "state": {"type": "str", "choices": ["present", "disabled", "pending", "absent"], "default": "present"},
         "id": {"type": "str"},
         "name": {"type": "str"},
         "key_type": {"type": "str", "choices": list(KEY_TYPES)},

@@ -12,27 +12,26 @@ import typing as t
 
 from .._environments.lookup import Environments
 from .._errors import InputError
-from .._keys.generations import Marks
+from .._keys.handover import Run
+from .._keys.homes import Address, Homes
 from .._rotation import phases, report
 from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
 from .._time import parse_duration
 from .base import HoneycombModule
+from .stores import read_run
+
+# Requests at once, and so connections.
+_CONCURRENCY = 16
 
 
 def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_api_key_rotation``"""
     params = module.params
-    run = phases.Run(
-        marks=Marks.from_options(params["marks"]),
-        verify_time=parse_duration(params["verify_time"], "verify_time"),
-        client=module.client(connections=phases.CONCURRENCY),
-        preview=module.check_mode,
-        warn=module.ansible.warn,
-    )
+    run = read_run(module, _CONCURRENCY)
     if params["phase"] in ("activate", "promote"):
-        return _deployed(params, run)
-    jobs = _read_jobs(params, run)
+        return _deployed(module, run)
+    jobs = _read_jobs(module, run)
     if params["phase"] == "status":
         return {"changed": False, **report.overview(phases.status(run, jobs), run.now())}
     if params["phase"] == "restore":
@@ -44,18 +43,29 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     return {**_changes(done, run), "staged": [entry.as_result() for entry in done.staged]}
 
 
-def _deployed(params: dict[str, t.Any], run: phases.Run) -> dict[str, t.Any]:
+def _deployed(module: HoneycombModule, run: Run) -> dict[str, t.Any]:
     """The phases that go on with staged keys. In check mode nothing is staged, and they have nothing to do."""
-    staged = [Staged.from_options(entry) for entry in params["staged"]]
+    params = module.params
+    homes = Homes(params["timeout"])
+    staged = [_read_staged(params, entry, homes) for entry in params["staged"]]
     if params["phase"] == "activate":
-        phases.activate(run, staged)
-        return {"changed": bool(staged)}
+        stored = phases.activate(run, staged)
+        return {"changed": bool(staged), "stored": stored}
     done = phases.promote(run, staged, params["old_keys"] or [])
     changed = bool(staged) if run.preview else any(entry.steps for entry in done)
     return {"changed": changed, **report.promotions(done)}
 
 
-def _changes(done: phases.Changes, run: phases.Run) -> dict[str, t.Any]:
+def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes) -> Staged:
+    """One of the option ``staged``, with its home. Its own store is that of the rotation it came from."""
+    position, rotations = entry["position"], params["rotations"] or []
+    own = rotations[position]["store"] if position is not None and position < len(rotations) else None
+    store = own or params["store"]
+    address = Address(entry["name"], entry["environment_slug"], entry["key_type"])
+    return Staged.from_options(entry, homes.find(store, address) if store else None)
+
+
+def _changes(done: phases.Changes, run: Run) -> dict[str, t.Any]:
     return {
         "changed": done.changed,
         "diff": report.diff(done.before, done.after),
@@ -63,11 +73,12 @@ def _changes(done: phases.Changes, run: phases.Run) -> dict[str, t.Any]:
     }
 
 
-def _read_jobs(params: dict[str, t.Any], run: phases.Run) -> list[Job]:
+def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
     """The keys that the task names, each completed by the options for all; checked before any request about keys.
 
     :raises InputError: One of them can't be rotated as it is given.
     """
+    params = module.params
     entries: list[dict[str, t.Any]] = [
         {name: params.get(name) if value is None else value for name, value in entry.items()}
         for entry in params["rotations"]
@@ -81,10 +92,13 @@ def _read_jobs(params: dict[str, t.Any], run: phases.Run) -> list[Job]:
                 )
     policies = [_read_policy(entry) for entry in entries]
     environments = Environments(run.client)
-    jobs = [
-        Job(index, entry["name"], entry["key_type"], environments.resolve(entry["environment"]), policy)
-        for index, (entry, policy) in enumerate(zip(entries, policies))
-    ]
+    homes = Homes(params["timeout"])
+    jobs = []
+    for index, (entry, policy) in enumerate(zip(entries, policies)):
+        environment = environments.resolve(entry["environment"])
+        address = Address(entry["name"], environment.slug, entry["key_type"], f"rotations[{index}].")
+        home = homes.find(entry["store"], address) if entry["store"] else None
+        jobs.append(Job(index, entry["name"], entry["key_type"], environment, policy, home))
     seen: set[tuple[str, str, str]] = set()
     for job in jobs:
         identity = (job.name, job.key_type, job.environment.id)

@@ -39,7 +39,7 @@ from datetime import datetime, timedelta
 
 from .._api.resources import ApiKey, full_permissions
 from .._errors import InputError
-from .._keys.generations import Generation, Marks, generations_of
+from .._keys.generations import Generation, Marks, generations_of, shelve
 from .._keys.plan import Plan, delete_plan, update_plan
 from .._time import describe_seconds, parse_timestamp
 
@@ -58,6 +58,22 @@ class Policy:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """What the store of one key holds, as far as a rotation has to know.
+
+    :param place: Where, for messages.
+    :param live_id: The key whose value is live, where that is known.
+    :param pending_id: The key whose value is in the pending slot.
+    :param trouble: Why the store can't be used. Nothing may be done about this key then.
+    """
+
+    place: str = ""
+    live_id: str | None = None
+    pending_id: str | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True)
 class Assessment:
     """What there is and what comes next, for one logical key.
 
@@ -66,6 +82,7 @@ class Assessment:
     :param due: Whether a new key is to be created, and ``reason`` why or why not.
     :param upcoming: What comes later: (time, text), soonest first.
     :param findings: What a person should know.
+    :param continues: A pending generation of an earlier run whose value is in the store, so that no other is needed.
     """
 
     base: str
@@ -76,6 +93,7 @@ class Assessment:
     reason: str = ""
     upcoming: tuple[tuple[datetime, str], ...] = ()
     findings: tuple[str, ...] = ()
+    continues: Generation | None = None
 
     def of(self, kind: str) -> list[Generation]:
         return [generation for generation in self.generations if generation.kind == kind]
@@ -91,10 +109,23 @@ class Assessment:
         return self.of("pending")
 
 
-def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy, marks: Marks) -> Assessment:
-    """Decide what comes next for one logical key. Pure: the same input gives the same answer."""
-    state = Assessment(base, generations_of(base, listing, marks))
+def assess(
+    base: str,
+    listing: t.Iterable[ApiKey],
+    now: datetime,
+    policy: Policy,
+    marks: Marks,
+    stored: Stored | None = None,
+) -> Assessment:
+    """Decide what comes next for one logical key. Pure: the same input gives the same answer.
+
+    :param stored: What its store holds; ``None`` without a store, or where it was not looked at.
+    """
+    generations = generations_of(base, listing, marks)
+    state = Assessment(base, generations, continues=_at_home(generations, stored))
     state = replace(state, findings=_findings(state))
+    if stored and stored.trouble:
+        return replace(state, blocked=stored.trouble, reason=stored.trouble)
     blocked = _why_blocked(state, now, policy)
     if blocked:
         return replace(state, blocked=blocked, reason=blocked)
@@ -106,12 +137,19 @@ def assess(base: str, listing: t.Iterable[ApiKey], now: datetime, policy: Policy
     upcoming: list[tuple[datetime, str]] = []
     current = state.current
     if current is not None and not any(entry.enabled for entry in state.unfinished):
-        retire_steps, upcoming = _retire(state, now, policy, marks)
+        retire_steps, upcoming, held_up = _retire(state, now, policy, marks, stored or Stored())
+        state = replace(state, findings=(*state.findings, *held_up))
         steps += retire_steps
         created = parse_timestamp(current.key.created_at)
         if created and not due:
             upcoming.append((created + policy.max_age, "create a new key"))
     return replace(state, steps=tuple(steps), due=due, reason=reason, upcoming=tuple(sorted(upcoming)))
+
+
+def _at_home(generations: t.Iterable[Generation], stored: Stored | None) -> Generation | None:
+    """The pending generation whose value is in the store."""
+    pending_id = stored.pending_id if stored else None
+    return next((entry for entry in generations if entry.kind == "pending" and entry.key.id == pending_id), None)
 
 
 def _named(entries: t.Iterable[Generation]) -> str:
@@ -125,7 +163,8 @@ def _why_blocked(state: Assessment, now: datetime, policy: Policy) -> str | None
     if len(current) > 1:
         ids = ", ".join(str(entry.key.id) for entry in current)
         return f"{len(current)} keys are called {state.base!r}: {ids}. Rename or delete all but the one in use."
-    for entry in state.unfinished:
+    # Where the value of a pending key is stored, two runs may go on with it: they do the same.
+    for entry in state.unfinished if state.continues is None else ():
         created = parse_timestamp(entry.key.created_at)
         if created is None or now - created < policy.lock_time:
             age = describe_seconds(max(0.0, (now - created).total_seconds())) if created else "an unknown time"
@@ -166,6 +205,8 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
     current = state.current
     if current is None:
         return True, "there is no current key"
+    if state.continues is not None:
+        return True, f"an earlier rotation did not finish; it goes on with its key {state.continues.key.id}"
     if any(entry.enabled for entry in state.unfinished):
         return True, "an earlier rotation did not finish"
     if policy.force:
@@ -183,24 +224,25 @@ def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
     return [
         shelve(state.base, entry, now, marks, f"{_LEFT_OVER}; never enabled")
         for entry in state.unfinished
-        if not entry.enabled
+        if not entry.enabled and entry != state.continues
     ]
 
 
-def shelve(base: str, entry: Generation, now: datetime, marks: Marks, why: str) -> Plan:
-    """Mark a key as disabled by the rotation, and make it so. Its grace period begins now."""
-    return update_plan(entry.key, {"name": marks.off_name(base, entry, now), "disabled": True}, why=why)
-
-
 def _retire(
-    state: Assessment, now: datetime, policy: Policy, marks: Marks
-) -> tuple[list[Plan], list[tuple[datetime, str]]]:
-    """What is due for replaced generations, and what will be."""
+    state: Assessment, now: datetime, policy: Policy, marks: Marks, stored: Stored
+) -> tuple[list[Plan], list[tuple[datetime, str]], list[str]]:
+    """What is due for replaced generations, what will be, and what stands in the way."""
     steps: list[Plan] = []
     upcoming: list[tuple[datetime, str]] = []
+    held_up: list[str] = []
     for entry in state.of("retired"):
         ends = (entry.since or now) + policy.overlap
-        if now >= ends:
+        if now >= ends and entry.key.id == stored.live_id:
+            held_up.append(
+                f"{_named([entry])} stays enabled, although its overlap is over: {stored.place} still holds its value. "
+                "Store the value of the current key there, or rotate with force."
+            )
+        elif now >= ends:
             steps.append(shelve(state.base, entry, now, marks, "its overlap is over"))
         else:
             upcoming.append((ends, f"disable {entry.key.id}"))
@@ -210,7 +252,7 @@ def _retire(
             steps.append(delete_plan(entry.key, why="its grace period is over", guarded=True))
         else:
             upcoming.append((ends, f"delete {entry.key.id}"))
-    return steps, upcoming
+    return steps, upcoming, held_up
 
 
 def _findings(state: Assessment) -> tuple[str, ...]:
@@ -332,21 +374,3 @@ def plan_retire(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
         for entry in state.of("restored")
         if entry.enabled
     ]
-
-
-def lost_race(
-    base: str, own: ApiKey, old_id: str | None, before: t.Collection[str], listing: t.Iterable[ApiKey], marks: Marks
-) -> str | None:
-    """After staging: whether another run was first. The listing has to be younger than the second ``own`` is of.
-
-    :param before: Ids that were there before; a pending key among them is a leftover, not a competitor.
-    :returns: Why this run has to stop, or ``None``.
-    """
-    generations = generations_of(base, listing, marks)
-    for entry in generations:
-        if entry.kind == "pending" and entry.key.id not in before and entry.key.order < own.order:
-            return f"another run was a moment faster: it created key {entry.key.id}"
-    current = [entry.key.id for entry in generations if entry.kind == "current"]
-    if current != ([old_id] if old_id else []):
-        return f"another run was faster: {base!r} is now key {', '.join(map(str, current)) or 'in transition'}"
-    return None

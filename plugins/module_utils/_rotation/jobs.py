@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .._api.resources import ApiKey, Environment
+from .._keys.homes import Home
+from .._keys.plan import label_of
+from .._stores.store import Slots
 from .._time import parse_duration
 from .decisions import Assessment, Policy
-
-
-def label_of(key_type: str, name: str, environment: Environment) -> str:
-    """How a rotated key is called in a message."""
-    return f"{key_type} key {name!r} of {environment.label}"
 
 
 def about(label: str, text: str) -> str:
@@ -32,6 +30,7 @@ class Job:
     """One key to rotate.
 
     :param position: Which of the task's ``rotations`` it is, from 0.
+    :param home: Where its value belongs; ``None`` where the user stores it.
     """
 
     position: int
@@ -39,6 +38,7 @@ class Job:
     key_type: str
     environment: Environment
     policy: Policy
+    home: Home | None = None
 
     @property
     def label(self) -> str:
@@ -51,10 +51,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Case:
-    """A job, and what was found and decided about it."""
+    """A job, and what was found and decided about it.
+
+    :param slots: What its home holds; ``None`` where it was not looked at.
+    """
 
     job: Job
     state: Assessment
+    slots: Slots | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Staged:
 
     :param old_id: The key that it replaces; ``None`` where there was no current key.
     :param stale_ids: What unfinished runs left enabled: pending keys, and those that a promotion had begun to retire.
-    :param value: What applications use, a secret. Only the activate phase needs it.
+    :param value: What applications use, a secret; ``None`` where a store has it. Only the activate phase needs it.
+    :param home: Where the value belongs; ``None`` where the user stores it. It does not leave the module.
     """
 
     position: int | None
@@ -77,10 +82,16 @@ class Staged:
     stale_ids: tuple[str, ...]
     new_id: str
     value: str | None = field(repr=False)
+    home: Home | None = None
 
     @property
     def label(self) -> str:
         return label_of(self.key_type, self.name, self.environment)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the value is in the pending slot of a store."""
+        return self.home is not None and self.home.store.has_pending
 
     @property
     def ids(self) -> list[str]:
@@ -88,9 +99,10 @@ class Staged:
         return [self.new_id, *([self.old_id] if self.old_id else []), *self.stale_ids]
 
     @classmethod
-    def from_options(cls, entry: t.Mapping[str, t.Any]) -> Staged:
+    def from_options(cls, entry: t.Mapping[str, t.Any], home: Home | None = None) -> Staged:
         """One entry of the option ``staged``.
 
+        :param home: Where its value belongs.
         :raises InputError: Its overlap is not a duration.
         """
         return cls(
@@ -103,6 +115,7 @@ class Staged:
             stale_ids=tuple(entry["stale_ids"] or ()),
             new_id=entry["new_id"],
             value=entry["key"],
+            home=home,
         )
 
     def as_result(self) -> dict[str, t.Any]:
@@ -117,5 +130,7 @@ class Staged:
             "old_id": self.old_id,
             "stale_ids": list(self.stale_ids),
             "new_id": self.new_id,
-            "key": self.value,
+            # Where a store has it, it need not come along.
+            "key": None if self.kept else self.value,
+            "place": self.home.place if self.home else None,
         }

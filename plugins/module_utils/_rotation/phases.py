@@ -13,47 +13,27 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
-from .._api.client import Client
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError, InputError
+from .._keys import handover
+from .._keys.acceptance import Claim, wait_until_refused
 from .._keys.apply import Outcome, apply_plan, apply_plans, predict
-from .._keys.create import create_keys
-from .._keys.generations import Generation, Marks
-from .._keys.plan import Plan, place_of
+from .._keys.generations import Generation, generations_of, shelve
+from .._keys.handover import Delivery, Order, Run
+from .._keys.homes import Home, look
+from .._keys.plan import Plan
+from .._keys.values import Situation, begins_with_id, foreign, owner
 from .._parallel import in_parallel
-from .._time import parse_timestamp
-from .decisions import Assessment, assess, lost_race, plan_promotion, plan_restore, plan_retire, shelve, successor
+from .._stores.store import Slots
+from .._time import describe_seconds
+from .decisions import Assessment, Stored, assess, plan_promotion, plan_restore, plan_retire, successor
 from .jobs import Case, Job, Staged, about
-from .verification import wait_until_accepted, wait_until_refused
 
 R = t.TypeVar("R")
 
-# Requests at once, and so connections.
-CONCURRENCY = 8
 # A step may make another one due, which is taken in the same run: rename, then disable, then delete.
 _ROUNDS = 3
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the phases of one task work with.
-
-    :param verify_time: How long to wait for a value to be accepted or refused.
-    :param preview: Decide and predict, but write nothing.
-    :param warn: Called with a text for the user.
-    """
-
-    client: Client
-    marks: Marks
-    verify_time: timedelta
-    preview: bool
-    warn: t.Callable[[str], None]
-
-    def now(self) -> datetime:
-        """The service's time."""
-        return self.client.transport.now()
 
 
 @dataclass(frozen=True)
@@ -87,36 +67,65 @@ class Promotion:
 
 def status(run: Run, jobs: t.Sequence[Job]) -> list[Case]:
     """What there is and what comes next. Writes nothing."""
-    return _assess(run, jobs, _look(run, jobs))
+    return _assess(run, jobs, _look(run, jobs), writing=False)
 
 
 def stage(run: Run, jobs: t.Sequence[Job]) -> Changes:
-    """Take the steps that are due, and create a disabled, pending key for each key that is due."""
+    """Take the steps that are due, create a disabled, pending key for each key that is due, and stage its value.
+
+    Where the store has the value of a pending key that an earlier run has left, that key is used instead of a new one.
+    """
     listing = _look(run, jobs)
     cases = _assess(run, jobs, listing)
     before = {str(entry.key.id): entry.key for case in cases for entry in case.state.generations}
     changed = any(case.state.steps or case.state.due for case in cases)
     if run.preview or not changed:
         after = _after(before, [predict(step) for case in cases for step in case.state.steps])
-        due = [case for case in cases if case.state.due]
+        due = [case for case in cases if case.state.due and case.state.continues is None]
         after.update((f"new {case.job.label}", successor(case.state, run.marks)) for case in due)
         return Changes(cases, changed, before, after)
     found, listing = _take_steps(run, cases, listing)
     due = [case for case in found if case.state.due]
-    created, latest = _create(run, due, listing)
-    staged = [_staged(case, entry) for case, entry in zip(due, created)]
+    creating = [case for case in due if case.state.continues is None]
+    created, latest = _create(run, creating, listing)
+    failed = _stage(run, list(zip(creating, created)))
+    staged = [_staged(case, entry) for case, entry in zip(creating, created) if case.job.position not in failed]
+    staged += [_continued(case) for case in due if case.state.continues is not None]
+    staged.sort(key=lambda entry: entry.position or 0)
     wanted = {*before, *(entry.new_id for entry in staged)}
     after = {str(key.id): key for job in jobs for key in job.generations_in(latest) if key.id in wanted}
-    return Changes(cases, True, before, after, staged, created)
+    cases = [
+        replace(case, state=replace(case.state, blocked=failed[case.job.position]))
+        if case.job.position in failed
+        else case
+        for case in cases
+    ]
+    # A value that the store has is not returned.
+    shown = [entry for case, entry in zip(creating, created) if case.job.home is None]
+    return Changes(cases, True, before, after, staged, shown)
 
 
-def activate(run: Run, staged: t.Sequence[Staged]) -> None:
-    """Enable each staged key and wait until the service accepts its value, as the right key.
+def activate(run: Run, staged: t.Sequence[Staged]) -> list[dict[str, t.Any]]:
+    """Enable each staged key, wait until the service accepts its value, as the right key, and publish the value.
 
+    :returns: Where the values are now, of those that have a store.
     :raises HoneycombError: The first failure; the other keys were activated all the same.
     """
-    if not run.preview:
-        _all_of(in_parallel(lambda entry: _caught(lambda: _activate(run, entry)), staged, CONCURRENCY))
+    if run.preview:
+        return []
+    slots = _slots(run, staged)
+    deliveries = [_recalled(entry, slots) for entry in staged]
+    _each_open(run, deliveries, lambda delivery: _enable(run, delivery))
+    _each_open(run, deliveries, lambda delivery: handover.accept(run, delivery))
+    handover.publish(run, [delivery for delivery in deliveries if delivery.home])
+    for entry, delivery in zip(staged, deliveries):
+        delivery.explain(_after_failure(entry))
+    _all_of(delivery.error or delivery for delivery in deliveries)
+    return [
+        {"name": entry.name, **entry.home.describe(delivery.claim.value, delivery.version)}
+        for entry, delivery in zip(staged, deliveries)
+        if entry.home
+    ]
 
 
 def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -> list[Promotion]:
@@ -129,27 +138,87 @@ def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -
         return []
     # By position: up to ansible-core 2.21, a value that came in as a secret can't come back in a result.
     values = dict(enumerate(old_values))
+    slots = _slots(run, staged)
 
     def work(entry: Staged) -> Promotion | HoneycombError:
         value = values.get(entry.position, "") if entry.position is not None else ""
-        return _caught(lambda: _promote(run, entry, value))
+        return _caught(lambda: _promote(run, entry, value, slots))
 
-    return _all_of(in_parallel(work, staged, CONCURRENCY))
+    done = _all_of(in_parallel(work, staged, run.concurrency))
+    handover.settle(run, [_recalled(entry, slots) for entry in staged if entry.kept])
+    return done
 
 
 def restore(run: Run, jobs: t.Sequence[Job], key_id: str | None) -> Changes:
-    """Enable the newest retired generation of each key at once, or the one with this id."""
+    """Enable the newest retired generation of each key at once, or the one with this id.
+
+    Its value then goes back to the live slot of the store, so that readers of the store use it too.
+    """
 
     def decide(state: Assessment) -> list[Plan]:
         plan = plan_restore(state, run.now(), run.marks, key_id)
         return [plan] if plan else []
 
-    return _by_hand(run, jobs, decide)
+    done = _by_hand(run, jobs, decide)
+    restored = [(case, entries[-1]) for case in done.cases if (entries := _restored(case, key_id))]
+    return replace(done, changed=_bring_back(run, restored) or done.changed)
+
+
+def _restored(case: Case, key_id: str | None) -> list[Generation]:
+    """The restored generations that are enabled, the one restored last at the end."""
+    found = [entry for entry in case.state.of("restored") if entry.enabled and key_id in (None, entry.key.id)]
+    return sorted(found, key=lambda entry: (str(entry.since), entry.key.order))
 
 
 def retire(run: Run, jobs: t.Sequence[Job]) -> Changes:
-    """Retire restored generations."""
-    return _by_hand(run, jobs, lambda state: plan_retire(state, run.now(), run.marks))
+    """Retire restored generations. The value of the current key goes back to the live slot of the store first."""
+    cases = _assess(run, jobs, _look(run, jobs), writing=False)
+    current = [(case, case.state.current) for case in cases if case.state.current and case.state.of("restored")]
+    back = _bring_back(run, [(case, entry) for case, entry in current if entry])
+    done = _by_hand(run, jobs, lambda state: plan_retire(state, run.now(), run.marks))
+    return replace(done, changed=back or done.changed)
+
+
+def _bring_back(run: Run, wanted: t.Sequence[tuple[Case, Generation]]) -> bool:
+    """Make the values of these keys live again, from the previous slots of their stores.
+
+    What can't be brought back is left, and the user is told: the key itself is what matters.
+    """
+    homes = {case.job.position: case.job.home for case, _entry in wanted if case.job.home}
+    if run.preview or not homes:
+        return False
+    slots = look(list(homes.values()), run.concurrency, writing=True)
+    deliveries = []
+    for case, entry in wanted:
+        home = homes.get(case.job.position)
+        if home is None:
+            continue
+        found = slots[home]
+        current = case.state.current
+        if isinstance(found, HoneycombError):
+            run.warn(f"{about(case.job.label, found.message)} Its readers keep the value that they have.")
+        elif found.live_id == entry.key.id or begins_with_id(found.live or "", entry.key.id):
+            continue
+        elif found.previous is None or found.previous.key_id != entry.key.id:
+            run.warn(
+                about(
+                    case.job.label,
+                    f"{home.place} does not have the value of {entry.key.id} any more, so its readers keep the value "
+                    "that they have.",
+                )
+            )
+        else:
+            claim = Claim(
+                case.job.label, str(entry.key.id), case.job.key_type, case.job.environment, found.previous.value
+            )
+            replaced = current.key.id if current and current.key.id != entry.key.id else found.live_id
+            deliveries.append(Delivery(case.job.name, claim, entry.key, home, found, replaced))
+    _each_open(run, deliveries, lambda delivery: handover.accept(run, delivery))
+    handover.publish(run, deliveries)
+    for delivery in deliveries:
+        if delivery.error is not None:
+            run.warn(f"{delivery.error.message} Its readers keep the value that they have.")
+    return any(delivery.error is None for delivery in deliveries)
 
 
 # -- looking and taking steps ------------------------------------------------------------------------------------------
@@ -161,9 +230,72 @@ def _look(run: Run, jobs: t.Sequence[Job]) -> list[ApiKey]:
     return run.client.list_keys(types.pop() if len(types) == 1 else None)
 
 
-def _assess(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey]) -> list[Case]:
+def _assess(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey], *, writing: bool = True) -> list[Case]:
+    """What there is of each key, and what comes next. Stores are looked at only where something may depend on it.
+
+    :param writing: Whether values are to be stored next, so that the stores have to be writable.
+    """
     now = run.now()
-    return [Case(job, assess(job.name, job.generations_in(listing), now, job.policy, run.marks)) for job in jobs]
+
+    def judge(job: Job, stored: Stored | None = None) -> Assessment:
+        return assess(job.name, job.generations_in(listing), now, job.policy, run.marks, stored)
+
+    states = {job.position: judge(job) for job in jobs}
+    asking = {
+        job.position: job
+        for job in jobs
+        if job.home and (states[job.position].due or states[job.position].unfinished or states[job.position].steps)
+    }
+    slots = look([job.home for job in asking.values() if job.home], run.concurrency, writing=writing)
+    found = {position: slots[t.cast(Home, job.home)] for position, job in asking.items()}
+    stored = _stored(run, asking, found, listing)
+    return [
+        Case(
+            job,
+            judge(job, stored[job.position]) if job.position in asking else states[job.position],
+            known if isinstance(known := found.get(job.position), Slots) else None,
+        )
+        for job in jobs
+    ]
+
+
+def _stored(
+    run: Run, jobs: t.Mapping[int, Job], found: t.Mapping[int, Slots | HoneycombError], listing: t.Sequence[ApiKey]
+) -> dict[int, Stored]:
+    """What the stores hold, as far as decisions depend on it."""
+    readable = {position: slots for position, slots in found.items() if isinstance(slots, Slots)}
+    situations = [_situation(run, jobs[position], slots, listing) for position, slots in readable.items()]
+    asked = dict(zip(readable, handover.check_live(run, situations)))
+    stored: dict[int, Stored] = {}
+    for position, slots in found.items():
+        if isinstance(slots, HoneycombError):
+            stored[position] = Stored(trouble=slots.message)
+            continue
+        situation = asked[position]
+        live_id = owner(situation)
+        stored[position] = Stored(
+            place=situation.place,
+            live_id=live_id,
+            pending_id=slots.pending.key_id if slots.pending else None,
+            trouble=foreign(situation, live_id),
+        )
+    return stored
+
+
+def _situation(run: Run, job: Job, slots: Slots, listing: t.Sequence[ApiKey]) -> Situation:
+    current = [entry.key for entry in generations_of(job.name, job.generations_in(listing), run.marks)]
+    return Situation(
+        base=job.name,
+        wanted=next(
+            (key for key in current if key.name == job.name),
+            ApiKey(None, job.name, job.key_type, job.environment.id, False),
+        ),
+        slots=slots,
+        listing=listing,
+        marks=run.marks,
+        place=job.home.place if job.home else "",
+        slug=job.environment.slug,
+    )
 
 
 def _caught(work: t.Callable[[], R]) -> R | HoneycombError:
@@ -189,7 +321,7 @@ def _apply(run: Run, plans: t.Sequence[Plan]) -> list[Outcome]:
 
     :raises HoneycombError: The first failure; the other plans were carried out all the same.
     """
-    outcomes = apply_plans(run.client, plans, (), CONCURRENCY)
+    outcomes = apply_plans(run.client, plans, (), run.concurrency)
     for outcome in outcomes:
         if outcome.error:
             raise outcome.error
@@ -227,7 +359,7 @@ def _take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tup
             break
         listing = list(_after({str(key.id): key for key in listing}, _apply(run, steps)).values())
         fresh = _assess(run, jobs, listing)
-        cases = [Case(new.job, replace(new.state, due=old.state.due)) for old, new in zip(cases, fresh)]
+        cases = [replace(new, state=replace(new.state, due=old.state.due)) for old, new in zip(cases, fresh)]
     return list(cases), listing
 
 
@@ -258,68 +390,60 @@ def _create(run: Run, due: t.Sequence[Case], listing: list[ApiKey]) -> tuple[lis
     :returns: What was created, in the order of the cases, and what there is then.
     :raises HoneycombError: One could not be created, or another run was faster. What was created is put away.
     """
-    if not due:
-        return [], listing
-    ids = {str(key.id) for key in listing}
-    wanted = [successor(case.state, run.marks) for case in due]
-    by_place = {place_of(key): case for key, case in zip(wanted, due)}
-
-    def put_away(key: ApiKey) -> None:
-        _put_away(run, by_place[place_of(key)], key, "its secret was lost")
-
-    results = create_keys(run.client, wanted, ids, put_away, CONCURRENCY)
+    orders = [_order(run, case) for case in due]
+    results, latest = handover.create_pending(run, orders, listing, lambda: _look(run, [case.job for case in due]))
     try:
-        created = _all_of(results)
-        return created, _elect(run, list(zip(due, created)), ids)
+        return _all_of(results), latest
     except HoneycombError:
-        _discard(run, [(case, entry) for case, entry in zip(due, results) if isinstance(entry, CreatedKey)])
+        for order, entry in zip(orders, results):
+            if isinstance(entry, CreatedKey):
+                handover.try_to_put_away(run, order.base, entry.key)
         raise
 
 
-def _put_away(run: Run, case: Case, key: ApiKey, why: str) -> None:
-    """Mark a pending key that will not be used as a leftover."""
-    pending = Generation("pending", key, mark="pending")
-    _apply_one(run, shelve(case.job.name, pending, run.now(), run.marks, why))
+def _order(run: Run, case: Case) -> Order:
+    state = case.state
+    return Order(
+        label=case.job.label,
+        base=case.job.name,
+        new=successor(state, run.marks),
+        current_id=state.current.key.id if state.current else None,
+    )
 
 
-def _elect(run: Run, made: t.Sequence[tuple[Case, CreatedKey]], before: t.Collection[str]) -> list[ApiKey]:
-    """Let one of several runs at the same moment go on: the one whose key is the oldest.
+def _stage(run: Run, made: t.Sequence[tuple[Case, CreatedKey]]) -> dict[int, str]:
+    """Put new values into the pending slots of their stores.
 
-    The times of keys have whole seconds, so the listing waits until ours has passed; then every run sees one order.
-
-    :raises HoneycombError: It is another run.
+    :returns: What went wrong, by the positions of the jobs. Their keys are put away.
     """
-    youngest = max(parse_timestamp(entry.key.created_at) or run.now() for _case, entry in made)
-    wait = (youngest + timedelta(seconds=1.1) - run.now()).total_seconds()
-    reason = "other runs that may have started at the same moment"
-    run.client.transport.budget.wait(min(max(wait, 0.0), 3.0), reason, expected=True)
-    listing = _look(run, [case.job for case, _entry in made])
-    for case, entry in made:
-        job = case.job
-        old_id = case.state.current.key.id if case.state.current else None
-        lost = lost_race(job.name, entry.key, old_id, before, job.generations_in(listing), run.marks)
-        if lost:
-            raise HoneycombError(
-                f"Not rotating the {job.label}: {lost}. This run stops; the keys that it created stay disabled."
+    deliveries = [(case, _delivery(_staged(case, entry), entry.key, case.slots)) for case, entry in made]
+    handover.stage(run, [delivery for _case, delivery in deliveries])
+    failed = {}
+    for case, delivery in deliveries:
+        if delivery.error is not None:
+            handover.try_to_put_away(run, case.job.name, delivery.key)
+            failed[case.job.position] = (
+                f"{delivery.error.message} The new key is disabled and will not be used; the old key is unchanged. Fix "
+                "the store, then rerun the rotation."
             )
-    return listing
+    return failed
 
 
-def _discard(run: Run, made: t.Iterable[tuple[Case, CreatedKey]]) -> None:
-    """Put away keys that this run created and will not use. The next run does it where this fails."""
-    for case, entry in made:
-        try:
-            _put_away(run, case, entry.key, "not used")
-        except HoneycombError as exc:
-            run.warn(
-                f"The new key {entry.key.id} of this run is disabled and will not be used, but it could not be marked "
-                f"as stale; the next run does that. {exc.message}"
-            )
+def _delivery(staged: Staged, key: ApiKey, before: Slots | None) -> Delivery:
+    claim = Claim(staged.label, staged.new_id, staged.key_type, staged.environment, str(staged.value))
+    return Delivery(staged.name, claim, key, staged.home, before or Slots(), staged.old_id)
 
 
-def _staged(case: Case, created: CreatedKey) -> Staged:
+def _continued(case: Case) -> Staged:
+    """What an earlier run has left, and whose value the store has."""
+    entry, pending = t.cast(Generation, case.state.continues), t.cast(Slots, case.slots).pending
+    return _staged(case, CreatedKey(entry.key, ""), value=pending.value if pending else None)
+
+
+def _staged(case: Case, created: CreatedKey, value: str | None = None) -> Staged:
     job, state = case.job, case.state
     left = [entry.key.id for kind in ("pending", "retired") for entry in state.of(kind) if entry.enabled]
+    new_id = str(created.key.id)
     return Staged(
         position=job.position,
         name=job.name,
@@ -327,35 +451,62 @@ def _staged(case: Case, created: CreatedKey) -> Staged:
         environment=job.environment,
         overlap=job.policy.overlap,
         old_id=state.current.key.id if state.current else None,
-        stale_ids=tuple(map(str, left)),
-        new_id=str(created.key.id),
-        value=created.value,
+        stale_ids=tuple(str(key_id) for key_id in left if key_id != new_id),
+        new_id=new_id,
+        value=value or created.value,
+        home=job.home,
     )
 
 
 # -- activate and promote ----------------------------------------------------------------------------------------------
 
 
-def _activate(run: Run, staged: Staged) -> None:
-    key_id = staged.new_id
+def _slots(run: Run, staged: t.Sequence[Staged]) -> dict[Home, Slots | HoneycombError]:
+    """What the stores of staged keys hold now."""
+    return look([entry.home for entry in staged if entry.home], run.concurrency, writing=False)
+
+
+def _recalled(staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> Delivery:
+    """A staged key on its way again, with its value from the pending slot of its store."""
+    found = slots[staged.home] if staged.home else Slots()
+    before = found if isinstance(found, Slots) else Slots()
+    value = staged.value if not staged.kept else before.pending.value if before.pending else None
+    key = ApiKey(staged.new_id, "", staged.key_type, staged.environment.id, True)
+    delivery = _delivery(replace(staged, value=value), key, before)
+    if isinstance(found, HoneycombError):
+        delivery.fail(about(staged.label, found.message))
+    elif staged.kept and (before.pending is None or before.pending.key_id != staged.new_id):
+        place = staged.home.place if staged.home else ""
+        delivery.fail(
+            about(staged.label, f"the pending slot of {place} does not hold the value of its new key {staged.new_id}.")
+        )
+    return delivery
+
+
+def _each_open(run: Run, deliveries: t.Sequence[Delivery], work: t.Callable[[Delivery], None]) -> None:
+    handover.each(run, [delivery for delivery in deliveries if delivery.error is None], work)
+
+
+def _enable(run: Run, delivery: Delivery) -> None:
+    key_id, name = delivery.claim.key_id, delivery.base
     key = run.client.update_key(key_id, {"disabled": False})
-    trouble = None
-    if key.name not in (run.marks.pending_name(staged.name), staged.name):
-        trouble = (
-            f"Key {key_id}, the new {staged.label}, was taken over by another run or a person: it is now called "
-            f"{key.name!r}. It was disabled again; the old key is unchanged. Rerun the rotation."
-        )
-    elif wrong := wait_until_accepted(run.client, staged, run.verify_time):
-        trouble = (
-            f"The value of key {key_id}, the new {staged.label}, is accepted, but {wrong}. The key was disabled "
-            "again; the old key is unchanged. Check api_url, environment and key_type, then rerun the rotation."
-        )
-    if trouble:
+    if key.name not in (run.marks.pending_name(name), name):
         run.client.update_key(key_id, {"disabled": True})
-        raise HoneycombError(trouble)
+        raise HoneycombError(
+            f"it was taken over by another run or a person, and is now called {key.name!r}. It was disabled again."
+        )
 
 
-def _promote(run: Run, staged: Staged, old_value: str) -> Promotion:
+def _after_failure(staged: Staged) -> str:
+    if staged.kept and staged.home:
+        return (
+            f"The old key is unchanged, and the new value is kept in the pending slot of {staged.home.place}: rerun "
+            "the rotation, and it goes on with this key."
+        )
+    return "The old key is unchanged; rerun the rotation, and it starts over with another new key."
+
+
+def _promote(run: Run, staged: Staged, old_value: str, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
     found = {key_id: run.client.get_key(key_id) for key_id in staged.ids}
     try:
         steps = plan_promotion(staged.name, staged.new_id, staged.old_id, found, run.now(), run.marks)
@@ -364,6 +515,8 @@ def _promote(run: Run, staged: Staged, old_value: str) -> Promotion:
         raise
     if not steps:
         return Promotion(staged)
+    if staged.home:
+        old_value = old_value or _check_live(staged, staged.home, slots[staged.home])
     left = [run.marks.read(staged.name, key) for key in found.values() if key]
     replaced = [entry.key for entry in left if entry and entry.kind == "retired"]
     # One after the other, in this order: after each of them a rerun can tell where it is.
@@ -378,6 +531,25 @@ def _promote(run: Run, staged: Staged, old_value: str) -> Promotion:
     return Promotion(staged, steps, replaced)
 
 
+def _check_live(staged: Staged, home: Home, slots: Slots | HoneycombError) -> str:
+    """See that the store still gives its readers the new value, before the old key loses its name.
+
+    :returns: The old value, where the store has it.
+    """
+    trouble = slots.message if isinstance(slots, HoneycombError) else ""
+    if isinstance(slots, Slots):
+        if staged.kept and not (slots.pending and slots.pending.key_id == staged.new_id):
+            trouble = f"the pending slot of {home.place} does not hold the value of its new key {staged.new_id}."
+        elif slots.live != (slots.pending.value if slots.pending else staged.value):
+            trouble = f"{home.place} does not hold the value of its new key {staged.new_id}: somebody changed it."
+    if trouble:
+        raise HoneycombError(
+            about(staged.label, trouble), advice="Nothing was promoted; the old key is unchanged. Rerun the rotation."
+        )
+    previous = slots.previous if isinstance(slots, Slots) else None
+    return previous.value if previous and previous.key_id == staged.old_id else ""
+
+
 def _disable(run: Run, staged: Staged, replaced: t.Iterable[ApiKey]) -> list[Plan]:
     """Disable what was replaced, at once."""
     why = "replaced, with no overlap asked for"
@@ -389,7 +561,15 @@ def _disable(run: Run, staged: Staged, replaced: t.Iterable[ApiKey]) -> list[Pla
 
 
 def _check_refused(run: Run, staged: Staged, value: str) -> None:
-    """Wait until the value of the disabled key is refused, where the user gave it and it can be that key's."""
+    """Wait until the value of the disabled key is refused, where it is known and can be that key's."""
     another = staged.key_type == "ingest" and not value.startswith(str(staged.old_id))
-    if value and not another and value != staged.value:
-        wait_until_refused(run.client, staged, value, run.verify_time)
+    if not value or another or value == staged.value:
+        return
+    trouble = wait_until_refused(run.client, value, run.verify_time)
+    if trouble is not None:
+        patience = describe_seconds(run.verify_time.total_seconds())
+        raise HoneycombError(
+            f"Key {staged.old_id}, the old {staged.label}, is disabled, but after {patience} its value is "
+            f"still accepted{trouble}. The new key {staged.new_id} is the current one and is deployed. Check that "
+            f"old_key is the value of {staged.old_id}, then check it again later with honeycomb_auth_info."
+        )

@@ -53,10 +53,12 @@ class Slots:
     """What a place holds.
 
     :param live: The value that applications read; ``None`` where there is none, or an empty one.
+    :param live_id: The key whose value is live, where the store remembers it, and nobody has changed the value since.
     :param version: The store's own version of the live value, where it has versions.
     """
 
     live: str | None = field(default=None, repr=False)
+    live_id: str | None = None
     pending: Held | None = None
     previous: Held | None = None
     version: str | None = None
@@ -105,6 +107,11 @@ class Store(ABC):
 
     # The value of the option ``type``.
     type: t.ClassVar[str]
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a pending slot. Without one, a new value is only stored when its key is enabled."""
+        return True
 
     def __init__(self, options: t.Mapping[str, t.Any], timeout: float, sessions: Sessions) -> None:
         self.options = options

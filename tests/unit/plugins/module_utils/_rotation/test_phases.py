@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 from ansible_collections.community.honeycomb.plugins.module_utils._api.client import ValueCheck
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey, CreatedKey, Environment
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import AnswerLost, HoneycombError, InputError
+from ansible_collections.community.honeycomb.plugins.module_utils._keys import acceptance, handover
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import phases, verification
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation import phases
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Job, Staged
 from ansible_collections.community.honeycomb.plugins.module_utils._time import format_timestamp, parse_duration
@@ -173,8 +174,8 @@ def job(name: str = "checkout", **policy: Any) -> Job:
     return Job(0, name, "ingest", Environment("env", "Production", "production"), Policy(force=force, **parsed))
 
 
-def task(service: Service, preview: bool = False, warn: Any = lambda _text: None) -> phases.Run:
-    return phases.Run(service, MARKS, timedelta(seconds=5), preview, warn)  # type: ignore[arg-type]
+def task(service: Service, preview: bool = False, warn: Any = lambda _text: None) -> handover.Run:
+    return handover.Run(service, MARKS, timedelta(seconds=5), preview, warn)  # type: ignore[arg-type]
 
 
 def stage(service: Service, **policy: Any) -> phases.Changes:
@@ -205,7 +206,7 @@ def run(service: Service, reached: int = len(CONSUMERS), **policy: Any) -> str:
 @pytest.fixture(autouse=True)
 def _check_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """The phases ask the service in memory whether a value is accepted; it is found through the transport."""
-    monkeypatch.setattr(verification, "check_value", lambda transport, value, fresh: transport.value_check(value))
+    monkeypatch.setattr(acceptance, "check_value", lambda transport, value, fresh: transport.value_check(value))
 
 
 runs = st.fixed_dictionaries(
@@ -373,7 +374,7 @@ def test_a_value_of_another_environment_is_not_rolled_out(monkeypatch: pytest.Mo
     service = Service()
     staged = stage(service, force=True).staged
     wrong = ValueCheck(staged[0].new_id, "ingest", {"slug": "team"}, {"slug": "staging"}, {})
-    monkeypatch.setattr(verification, "check_value", lambda *_args, **_more: wrong)
+    monkeypatch.setattr(acceptance, "check_value", lambda *_args, **_more: wrong)
 
     with pytest.raises(HoneycombError, match="for the environment staging instead of production"):
         phases.activate(task(service), staged)
@@ -386,7 +387,7 @@ def test_a_pending_key_that_was_renamed_is_disabled_again() -> None:
     staged = stage(service, force=True).staged
     service._change(staged[0].new_id, {"name": "mine now"})
 
-    with pytest.raises(HoneycombError, match="was taken over by another run or a person: it is now called 'mine now'"):
+    with pytest.raises(HoneycombError, match="was taken over by another run or a person, and is now called 'mine now'"):
         phases.activate(task(service), staged)
 
     assert service.enabled() == ["hcxik_001"]
@@ -498,7 +499,7 @@ def test_a_key_that_can_not_be_put_away_is_a_warning(monkeypatch: pytest.MonkeyP
     """Another run was faster, and then the service fails."""
     service = Service()
     warnings: list[str] = []
-    monkeypatch.setattr(phases, "lost_race", lambda *_args: "another run was faster")
+    monkeypatch.setattr(handover, "lost_race", lambda *_args: "another run was faster")
 
     def refuse(_key_id: str, _changes: dict) -> ApiKey:
         raise HoneycombError("No.")

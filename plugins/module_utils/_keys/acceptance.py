@@ -9,23 +9,38 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from .._api.client import Client, ValueCheck, check_value
+from .._api.resources import Environment
 from .._errors import AnswerLost, HoneycombError, ServiceUnreachable
 from .._http.transport import Transport
 from .._time import describe_seconds
-from .jobs import Staged
 
 # Between two looks; seconds.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 
 
-def wait_until_accepted(client: Client, staged: Staged, patience: timedelta) -> str | None:
-    """Wait until the value of a new key is accepted.
+@dataclass(frozen=True)
+class Claim:
+    """A value, and the key that it should be the value of.
+
+    :param label: The key in messages, such as "ingest key 'checkout' of production".
+    """
+
+    label: str
+    key_id: str
+    key_type: str
+    environment: Environment
+    value: str = field(repr=False)
+
+
+def wait_until_accepted(client: Client, claim: Claim, patience: timedelta) -> str | None:
+    """Wait until a value is accepted.
 
     :returns: How the key that it is accepted as differs from the one that it should be; ``None`` where all is well.
-    :raises HoneycombError: It was not accepted in time.
+    :raises HoneycombError: It was not accepted in time. What that means is for the caller to add.
     """
     answers: list[ValueCheck] = []
 
@@ -33,39 +48,32 @@ def wait_until_accepted(client: Client, staged: Staged, patience: timedelta) -> 
         answers.extend([check] if check else [])
         return check is not None
 
-    trouble = _poll(client.transport, str(staged.value), accepted, patience, "a new key to be accepted")
+    trouble = _poll(client.transport, claim.value, accepted, patience, "a new key to be accepted")
     if trouble is not None:
         raise HoneycombError(
-            f"The value of key {staged.new_id}, the new {staged.label}, was not accepted within "
-            f"{_told(patience)}{trouble}. The old key is unchanged, and the next run starts over with another new "
-            "key. Check api_url, or raise verify_time."
+            f"Honeycomb did not accept its value within {describe_seconds(patience.total_seconds())}{trouble}.",
+            advice="Check api_url, or raise verify_time.",
         )
-    return mismatch(answers[-1], staged, client.team)
+    return mismatch(answers[-1], claim, client.team)
 
 
-def wait_until_refused(client: Client, staged: Staged, value: str, patience: timedelta) -> None:
-    """Wait until the value of the replaced key is refused.
+def wait_until_refused(client: Client, value: str, patience: timedelta) -> str | None:
+    """Wait until the value of a disabled key is refused.
 
-    :raises HoneycombError: It was still accepted in the end.
+    :returns: ``None``, or when patience is over: how it ended, to go on after "its value is still accepted".
     """
-    trouble = _poll(client.transport, value, lambda check: check is None, patience, "a disabled key to be refused")
-    if trouble is not None:
-        raise HoneycombError(
-            f"Key {staged.old_id}, the old {staged.label}, is disabled, but after {_told(patience)} its value is "
-            f"still accepted{trouble}. The new key {staged.new_id} is the current one and is deployed. Check that "
-            f"old_key is the value of {staged.old_id}, then check it again later with honeycomb_auth_info."
-        )
+    return _poll(client.transport, value, lambda check: check is None, patience, "a disabled key to be refused")
 
 
-def mismatch(check: ValueCheck, staged: Staged, team: str | None) -> str | None:
+def mismatch(check: ValueCheck, claim: Claim, team: str | None) -> str | None:
     """How an accepted value differs from the key that it should belong to."""
-    if check.key_type != staged.key_type:
-        return f"as a {check.key_type} key instead of a {staged.key_type} one"
-    if check.key_type == "ingest" and check.id != staged.new_id:
+    if check.key_type != claim.key_type:
+        return f"as a {check.key_type} key instead of a {claim.key_type} one"
+    if check.key_type == "ingest" and check.id != claim.key_id:
         return f"as key {check.id}"
     if check.team["slug"] != team:
         return f"for the team {check.team['slug']} instead of {team}"
-    slug = staged.environment.slug
+    slug = claim.environment.slug
     if slug and check.environment["slug"] != slug:
         return f"for the environment {check.environment['slug']} instead of {slug}"
     return None
@@ -89,7 +97,3 @@ def _poll(
             return trouble
         transport.budget.wait(pause, reason, expected=True)
         pause = min(pause * 2, _LONGEST_PAUSE)
-
-
-def _told(patience: timedelta) -> str:
-    return describe_seconds(patience.total_seconds())
