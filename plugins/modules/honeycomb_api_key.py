@@ -14,14 +14,19 @@ author:
   - Contributors to the community.honeycomb collection (@ansible-collections)
 description:
   - Creates, changes, enables, disables or deletes an ingest or configuration key of a Honeycomb environment.
-  - Honeycomb shows the secret of a key once, in the answer to its creation. The task that creates a key returns it; no later task can.
-    Store it right away, and set C(no_log) on the task. The examples set it to C(not ansible_check_mode), since check mode returns no
-    secret and its preview may be shown.
+  - Honeycomb shows the secret of a key once, in the answer to its creation. Name an O(store), and the value is kept there before the key
+    goes live under its name, whatever happens to the task. A task that dies is continued by the next one, with the same key.
+  - Without O(store), the task that creates a key returns its value; no later task can. Set C(no_log) on such a task; the examples set it to
+    C(not ansible_check_mode), since check mode returns no secret and its preview may be shown. Use O(state=pending) if the value must not
+    get lost.
   - If the answer to a creation is lost, the module finds and removes the key that the lost request may have created before it tries
     again, so one task never leaves two keys.
 extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
+  - community.honeycomb.marks
+  - community.honeycomb.store
+  - community.honeycomb.store.values
 attributes:
   check_mode:
     support: full
@@ -34,12 +39,16 @@ options:
     description:
       - With V(present), the key exists and is enabled.
       - With V(disabled), the key exists and is disabled. If it does not exist, it is created disabled, so that you can distribute it
-        ahead of time. With an O(id) that does not exist, the task fails.
+        ahead of time. With an O(id) that does not exist, the task fails. With O(store), its value waits in the pending slot.
+      - With V(pending), a key that does not exist is created as C(NAME [pending]), enabled, and its value is returned. Store the value, then
+        confirm the key with its O(id), its O(name) and O(state=present), which gives it its name. If you don't, the next task with V(pending)
+        creates another key, and the confirmation of that one disables this one. A key that exists is left as it is.
       - With V(absent), the key does not exist. Deletion is immediate and final.
     type: str
     choices:
       - present
       - disabled
+      - pending
       - absent
     default: present
   id:
@@ -130,23 +139,41 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: An ingest key for the checkout service
+- name: An ingest key for the checkout service, whose value goes into a file
   community.honeycomb.honeycomb_api_key:
     name: checkout
     key_type: ingest
     environment: production
     permissions:
       create_datasets: true
-  register: checkout_key
+    store:
+      type: file
+      path: "{{ key_directory }}/{environment}/{name}.key"
+
+- name: The same, but store the value yourself. First create the key
+  community.honeycomb.honeycomb_api_key:
+    name: billing
+    key_type: ingest
+    environment: production
+    permissions:
+      create_datasets: true
+    state: pending
+  register: billing_key
   no_log: "{{ not ansible_check_mode }}"
 
-- name: Store its value, which is returned only once
+- name: Store the value
   ansible.builtin.copy:
-    content: "{{ checkout_key.key }}"
-    dest: "{{ key_directory }}/checkout.key"
+    content: "{{ billing_key.key }}"
+    dest: "{{ key_directory }}/billing.key"
     mode: "0600"
-  when: checkout_key.key is defined
+  when: billing_key.key is defined
   no_log: true
+
+- name: Confirm that it is stored, so that the key gets its name
+  community.honeycomb.honeycomb_api_key:
+    id: "{{ billing_key.api_key.id }}"
+    name: billing
+  when: billing_key.key is defined
 
 - name: A configuration key that may set markers and run queries, and nothing else
   community.honeycomb.honeycomb_api_key:
@@ -164,23 +191,25 @@ EXAMPLES = r"""
     key_type: ingest
     environment: staging
     state: disabled
+  register: later_key
   no_log: "{{ not ansible_check_mode }}"
 
 - name: Rename a key
   community.honeycomb.honeycomb_api_key:
-    id: "{{ checkout_key.api_key.id }}"
+    id: "{{ later_key.api_key.id }}"
     name: checkout-frontend
+    state: disabled
 
 - name: Disable a key
   community.honeycomb.honeycomb_api_key:
     name: checkout-frontend
     key_type: ingest
-    environment: production
+    environment: staging
     state: disabled
 
 - name: Delete a key for good
   community.honeycomb.honeycomb_api_key:
-    id: "{{ checkout_key.api_key.id }}"
+    id: "{{ later_key.api_key.id }}"
     state: absent
 """
 
@@ -241,14 +270,40 @@ key:
   description:
     - The value that an application uses. For an ingest key, it is the id followed by the secret; for a configuration key, the secret.
     - A secret.
-  returned: when the task created the key
+  returned: when the task created the key, and O(store) is not given or O(return_values=true)
   type: str
 secret:
   description:
     - The raw secret of the key, as Honeycomb's API returns it.
     - A secret.
-  returned: when the task created the key
+  returned: when the task created the key, and O(store) is not given or O(return_values=true)
   type: str
+stored:
+  description: Where the value of the key is.
+  returned: when O(store) is given and holds it, or will hold it (in check mode)
+  type: dict
+  contains:
+    type:
+      description: The type of the store.
+      type: str
+      sample: file
+    place:
+      description: The place within the store.
+      type: str
+      sample: /etc/honeycomb/keys/checkout.key
+    slot:
+      description: V(live), or V(pending) for the value of a disabled key, which waits there until the key is enabled.
+      type: str
+      sample: live
+    version:
+      description: The store's version of the value, where it has versions.
+      type: str
+      sample: "3"
+    fingerprint:
+      description: The beginning of the value's SHA-256, to compare values without showing them. C(null) for a value that check mode would
+        create.
+      type: str
+      sample: 5f2b5f3f6d1c
 created:
   description:
     - What the task created before it failed. Each entry has C(name), C(id), C(key) and C(secret).

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
   - community.honeycomb.marks
+  - community.honeycomb.store
 attributes:
   check_mode:
     support: full
@@ -37,11 +38,14 @@ options:
     description:
       - With V(status), return the generations of each key and the next steps. Writes nothing.
       - With V(stage), disable replaced keys whose overlap has ended, delete keys that have been disabled for the grace period, clean up what a
-        dead run left behind, and create a disabled, pending key for each key that is due. The result contains its value.
-      - With V(activate), enable the pending keys of O(staged), and wait until Honeycomb accepts each value as the right key.
+        dead run left behind, and create a disabled, pending key for each key that is due. With O(store), its value goes into the pending slot;
+        otherwise the result contains it. If the pending slot holds the value of a key that a dead run left behind, that key is used.
+      - With V(activate), enable the pending keys of O(staged), wait until Honeycomb accepts each value as the right key, and make it the live
+        one in O(store).
       - With V(promote), make the pending keys of O(staged) the current ones. By then, they have to be on every consumer.
-      - With V(restore), enable the newest retired generation of each key at once. No phase disables it until it is retired.
-      - With V(retire), retire restored generations. Their overlap begins then.
+      - With V(restore), enable the newest retired generation of each key at once, and make its value the live one in O(store). No phase
+        disables it until it is retired.
+      - With V(retire), retire restored generations, and make the value of the current key the live one in O(store). Their overlap begins then.
     type: str
     choices:
       - status
@@ -53,7 +57,7 @@ options:
     required: true
   rotations:
     description:
-      - The keys to rotate. Required for all phases but V(activate) and V(promote).
+      - The keys to rotate. Required for all phases but V(activate) and V(promote), which need it where a key has an O(rotations[].store).
     type: list
     elements: dict
     suboptions:
@@ -85,6 +89,11 @@ options:
       force:
         description: Instead of O(force).
         type: bool
+      store:
+        description:
+          - What differs from O(store) for this key. With another C(type), it stands by itself.
+          - It can't hold secrets, since Ansible would not hide them here. Give these in O(store), or in their environment variables.
+        type: dict
   key_type:
     description: The type of each key that does not set its own.
     type: str
@@ -154,7 +163,10 @@ options:
         type: str
         required: true
       key:
-        description: The value of the pending key. Required by V(activate).
+        description: The value of the pending key. V(activate) needs it, except where O(store) has it.
+        type: str
+      place:
+        description: Where O(store) has the value, for people.
         type: str
   old_keys:
     description:
@@ -291,9 +303,15 @@ report:
   elements: str
 staged:
   description:
-    - For each key that is being replaced, what V(activate) and V(promote) need, and its new value as C(key).
+    - For each key that is being replaced, what V(activate) and V(promote) need, with its new value as C(key) where no store has it.
     - Contains secrets.
   returned: success, for V(stage)
+  type: list
+  elements: dict
+stored:
+  description:
+    - For each key that has a store, its C(name), and where its value is now, as C(type), C(place), C(slot), C(version) and C(fingerprint).
+  returned: success, for V(activate)
   type: list
   elements: dict
 promoted:
@@ -328,7 +346,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._api.resources
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.options import marks_spec
 from ansible_collections.community.honeycomb.plugins.module_utils._module.rotation import run_rotation
-from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import store_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import own_store_spec, store_spec
 
 
 def main() -> None:
@@ -339,7 +357,7 @@ def main() -> None:
         "environment": {"type": "str"},
         **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
-        "store": store_spec(),
+        "store": own_store_spec(),
     }
     staged = {
         "position": {"type": "int"},

@@ -15,9 +15,12 @@ author:
 description:
   - Creates, changes and deletes ingest and configuration keys until they match a list, with one listing of the team's
     keys and one write for each key that differs. The writes run in parallel, paced to stay within the rate limit.
-  - Honeycomb shows the secret of a key once, in the answer to its creation. The task that creates keys returns them in
-    RV(created); no later task can. Store them right away, even if the task failed, and set C(no_log) on the task. The
-    examples set it to C(not ansible_check_mode), since check mode returns no secret and its preview may be shown.
+  - Honeycomb shows the secret of a key once, in the answer to its creation. Name an O(store), and each value is kept
+    there before its key goes live under its name, whatever happens to the task. A task that dies is continued by the
+    next one, with the same keys.
+  - Without O(store), the task that creates keys returns their values in RV(created); no later task can. Set C(no_log)
+    on such a task; the examples set it to C(not ansible_check_mode), since check mode returns no secret and its preview
+    may be shown. Use O(api_keys[].state=pending) if the values must not get lost.
   - Items that are invalid or contradict each other are refused, by their index, before anything is written.
   - If the answer to a creation is lost, the module finds and removes the key that the lost request may have created
     before it tries again, so one task never leaves two keys.
@@ -25,6 +28,8 @@ extends_documentation_fragment:
   - community.honeycomb.auth
   - community.honeycomb.attributes
   - community.honeycomb.marks
+  - community.honeycomb.store
+  - community.honeycomb.store.values
 attributes:
   check_mode:
     support: full
@@ -45,12 +50,18 @@ options:
         description:
           - With V(present), the key exists and is enabled.
           - With V(disabled), the key exists and is disabled. If it does not exist, it is created disabled, so that you
-            can distribute it ahead of time. With an O(api_keys[].id) that does not exist, the item is refused.
+            can distribute it ahead of time. With an O(api_keys[].id) that does not exist, the item is refused. With
+            O(store), its value waits in the pending slot.
+          - With V(pending), a key that does not exist is created as C(NAME [pending]), enabled, and its value is returned.
+            Store the value, then confirm the key with its O(api_keys[].id), its O(api_keys[].name) and
+            O(api_keys[].state=present), which gives it its name. If you don't, the next task with V(pending) creates another key,
+            and the confirmation of that one disables this one. A key that exists is left as it is.
           - With V(absent), the key does not exist. Deletion is immediate and final.
         type: str
         choices:
           - present
           - disabled
+          - pending
           - absent
         default: present
       id:
@@ -136,6 +147,19 @@ options:
           - The time at which an ingest key expires, in RFC 3339 format. It is set at creation and can't be changed later.
           - For an existing key, a different time is an error. It is ignored if Honeycomb does not report the key's time.
         type: str
+      store:
+        description:
+          - What differs from O(store) for this key. With another C(type), it stands by itself.
+          - It can't hold secrets, since Ansible would not hide them here. Give these in O(store), or in their environment
+            variables.
+        type: dict
+      on_missing:
+        description: Instead of O(on_missing).
+        type: str
+        choices:
+          - fail
+          - ignore
+          - replace
   environment:
     description:
       - The id, slug or name of the environment. It applies to items that do not set their own, and to O(purge). A slug
@@ -187,27 +211,51 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A key for each service
+- name: A key for each service, and each value in a file of its own
   community.honeycomb.honeycomb_api_keys:
     environment: production
     key_type: ingest
     permissions:
       create_datasets: true
+    store:
+      type: file
+      path: "{{ key_directory }}/{environment}/{name}.key"
     api_keys:
       - name: checkout
       - name: payment
       - name: search
         permissions: {}
-  register: service_keys
+        store:
+          path: "{{ key_directory }}/search/honeycomb.key"
+
+- name: The same, but store the values yourself. First create the keys
+  community.honeycomb.honeycomb_api_keys:
+    environment: production
+    key_type: ingest
+    api_keys:
+      - name: billing
+        state: pending
+      - name: shipping
+        state: pending
+  register: new_keys
   no_log: "{{ not ansible_check_mode }}"
 
-- name: Store the values, which are returned only once
+- name: Store the values
   ansible.builtin.copy:
     content: "{{ item.key }}"
-    dest: "{{ key_directory }}/{{ item.name }}.key"
+    dest: "{{ key_directory }}/{{ item.id }}.key"
     mode: "0600"
-  loop: "{{ service_keys.created }}"
+  loop: "{{ new_keys.created }}"
   no_log: true
+
+- name: Confirm that they are stored, so that the keys get their names
+  community.honeycomb.honeycomb_api_keys:
+    api_keys:
+      - id: "{{ new_keys.api_keys[0].id }}"
+        name: billing
+      - id: "{{ new_keys.api_keys[1].id }}"
+        name: shipping
+  when: new_keys.created | length > 0
 
 - name: Keys of both types in two environments
   community.honeycomb.honeycomb_api_keys:
@@ -219,15 +267,13 @@ EXAMPLES = r"""
           manage_markers: true
       - name: checkout
         key_type: ingest
-        permissions:
-          create_datasets: true
-      - name: checkout
-        key_type: ingest
         environment: staging
       - name: legacy
         key_type: ingest
         state: absent
-  no_log: "{{ not ansible_check_mode }}"
+    store:
+      type: file
+      path: "{{ key_directory }}/{environment}/{key_type}/{name}.key"
 
 - name: Disable keys with this prefix that are not listed
   community.honeycomb.honeycomb_api_keys:
@@ -238,14 +284,17 @@ EXAMPLES = r"""
     api_keys:
       - name: svc-checkout
       - name: svc-payment
-  no_log: "{{ not ansible_check_mode }}"
+    store:
+      type: file
+      path: "{{ key_directory }}/{environment}/{name}.key"
 """
 
 RETURN = r"""
 api_keys:
   description:
-    - The keys as they are after the task, or would be (in check mode), in the order of O(api_keys). Purged keys follow.
-      Never contains a secret.
+    - The keys as they are after the task, or would be (in check mode), in the order of O(api_keys). Never contains a
+      secret.
+    - Other keys that the task changed follow, such as purged and replaced ones, and leftovers of tasks that died.
     - A deleted key is described as it was before. For a key that did not exist, only the values of the item are set; the
       rest is C(null).
   returned: success, and on failure when something may have been written
@@ -253,7 +302,7 @@ api_keys:
   elements: dict
   contains:
     action:
-      description: V(none), V(create), V(update), V(enable), V(disable), V(delete), or V(failed).
+      description: V(none), V(create), V(update), V(enable), V(disable), V(delete), V(store) where only the value was missing, V(replace), or V(failed).
       type: str
       sample: create
     id:
@@ -301,9 +350,35 @@ api_keys:
       description: When the key was last changed. C(null) for a key that check mode would create.
       type: str
       sample: "2026-02-11T08:15:00Z"
+    stored:
+      description: Where the value of the key is.
+      returned: when a store is given and holds it, or will hold it (in check mode)
+      type: dict
+      contains:
+        type:
+          description: The type of the store.
+          type: str
+          sample: file
+        place:
+          description: The place within the store.
+          type: str
+          sample: /etc/honeycomb/keys/checkout.key
+        slot:
+          description: V(live), or V(pending) for the value of a disabled key, which waits there until the key is enabled.
+          type: str
+          sample: live
+        version:
+          description: The store's version of the value, where it has versions.
+          type: str
+          sample: "3"
+        fingerprint:
+          description: The beginning of the value's SHA-256, to compare values without showing them. C(null) for a value that check mode would
+            create.
+          type: str
+          sample: 5f2b5f3f6d1c
 created:
   description:
-    - The keys that the task created, with their values.
+    - The keys that the task created, with their values, except for those whose values are stored, unless O(return_values=true).
     - Contains secrets.
   returned: success, and on failure when something may have been written
   type: list
@@ -372,12 +447,12 @@ error:
 from ansible_collections.community.honeycomb.plugins.module_utils._module.api_keys import run_api_keys
 from ansible_collections.community.honeycomb.plugins.module_utils._module.base import HoneycombModule
 from ansible_collections.community.honeycomb.plugins.module_utils._module.options import key_spec
-from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import value_spec
+from ansible_collections.community.honeycomb.plugins.module_utils._module.stores import own_store_spec, value_spec
 
 
 def main() -> None:
     values = value_spec()
-    item = {**key_spec(), "store": values["store"], "on_missing": {**values["on_missing"], "default": None}}
+    item = {**key_spec(), "store": own_store_spec(), "on_missing": {**values["on_missing"], "default": None}}
     spec = {
         "api_keys": {"type": "list", "elements": "dict", "options": item, "required": True, "no_log": False},
         **{option: item[option] for option in ("environment", "key_type", "permissions")},

@@ -39,10 +39,12 @@ MAY_IMPORT: dict[str, Any] = {
 FOR_SPECS = {"_api/resources.py"}
 # Filters make pure decisions available to roles.
 FOR_FILTERS = {"_keys", "_rotation"}
+# Lookups read stores.
+FOR_LOOKUPS = {"_stores", "_errors"}
 
 FILES = sorted(
     path.relative_to(PLUGINS)
-    for folder in ("modules", "filter", "module_utils")
+    for folder in ("modules", "filter", "lookup", "module_utils")
     for path in PLUGINS.glob(f"{folder}/**/*.py")
 )
 
@@ -80,8 +82,9 @@ def forbidden(path: Path, source: str) -> list[str]:
             for file in files
             if file not in allowed and (file.parts[0] == "modules" or room(file) != "_module")
         ]
-    if path.parts[0] == "filter":
-        return [str(file) for file in files if file.parts[0] != "module_utils" or room(file) not in FOR_FILTERS]
+    if path.parts[0] in ("filter", "lookup"):
+        allowed_rooms = FOR_FILTERS if path.parts[0] == "filter" else FOR_LOOKUPS
+        return [str(file) for file in files if file.parts[0] != "module_utils" or room(file) not in allowed_rooms]
     return [
         str(file)
         for file in files
@@ -126,6 +129,7 @@ def test_tests_are_in_the_rooms_that_they_test() -> None:
         ("module_utils/_stores/file.py", "from .._http.transport import x", "module_utils/_http/transport.py"),
         ("module_utils/_errors.py", "def f():\n    from . import _time", "module_utils/_time.py"),
         ("filter/provision.py", "from ..module_utils._module import base", "module_utils/_module/base.py"),
+        ("lookup/stored_key.py", "from ..module_utils._keys import plan", "module_utils/_keys/plan.py"),
         ("module_utils/_keys/plan.py", "from ...filter import provision", "filter/provision.py"),
         ("modules/honeycomb_api_key.py", "from ..module_utils._keys.plan import x", "module_utils/_keys/plan.py"),
         (

@@ -22,6 +22,7 @@ from .._keys.plan import Plan, Wanted, check_wanted, project, unexpected
 from .._keys.plan_many import Purge, RefusedItems, action_of, check_purge, for_each, plan_keys, plan_purge
 from .._keys.present import Item, apply_or_predict, carry_out
 from .._parallel import in_parallel
+from .._stores.options import merged
 from .api_key import locate, read_wanted, to_return
 from .base import HoneycombModule
 from .stores import read_run
@@ -84,7 +85,7 @@ def _decide(
     environments: Environments,
 ) -> list[Item | None]:
     """What comes next for the values of the keys."""
-    own = [item["store"] or params["store"] for item in params["api_keys"]]
+    own = [merged(params["store"], item["store"]) for item in params["api_keys"]]
     ways = [item["on_missing"] or params["on_missing"] for item in params["api_keys"]]
     homes = find_homes(Homes(params["timeout"]), wanted, plans, own, environments.known)
     return decide_values(run, wanted, plans, homes, existing, ways)

@@ -18,6 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from .._api.resources import KEY_TYPES, PERMISSIONS
 from .._http.transport import US_SERVICE
 from .._keys.generations import Marks
+from .._stores.options import misplaced_secret
 
 
 def from_environment(*names: str) -> str:
@@ -60,6 +61,13 @@ def find_problem(spec: dict[str, t.Any], given: dict[str, t.Any], at: str = "") 
         if len({_comparable(option, value) for value in spellings.values() if value is not None}) > 1:
             told = " and ".join(f"{spelling}={value}" for spelling, value in spellings.items())
             return f"{at}{name}: it is given twice, as {told}. Give it once."
+        for value in spellings.values() if name == "store" and "options" not in option else ():
+            secret = misplaced_secret(value)
+            if secret:
+                return (
+                    f"{at}{name}.{secret}: a secret can't be given for one key of many, since Ansible would not hide "
+                    "it there. Give it in the task's store, or in its environment variable."
+                )
         if "options" not in option:
             continue
         for value in spellings.values():

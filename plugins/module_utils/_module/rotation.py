@@ -17,6 +17,7 @@ from .._keys.homes import Address, Homes
 from .._rotation import phases, report
 from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
+from .._stores.options import merged
 from .._time import parse_duration
 from .base import HoneycombModule
 from .stores import read_run
@@ -60,7 +61,7 @@ def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes
     """One of the option ``staged``, with its home. Its own store is that of the rotation it came from."""
     position, rotations = entry["position"], params["rotations"] or []
     own = rotations[position]["store"] if position is not None and position < len(rotations) else None
-    store = own or params["store"]
+    store = merged(params["store"], own)
     address = Address(entry["name"], entry["environment_slug"], entry["key_type"])
     return Staged.from_options(entry, homes.find(store, address) if store else None)
 
@@ -97,7 +98,8 @@ def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
     for index, (entry, policy) in enumerate(zip(entries, policies)):
         environment = environments.resolve(entry["environment"])
         address = Address(entry["name"], environment.slug, entry["key_type"], f"rotations[{index}].")
-        home = homes.find(entry["store"], address) if entry["store"] else None
+        store = merged(params["store"], params["rotations"][index]["store"])
+        home = homes.find(store, address) if store else None
         jobs.append(Job(index, entry["name"], entry["key_type"], environment, policy, home))
     seen: set[tuple[str, str, str]] = set()
     for job in jobs:

@@ -31,6 +31,11 @@ def store_spec() -> dict[str, t.Any]:
     return {"type": "dict", "options": spec}
 
 
+def own_store_spec() -> dict[str, t.Any]:
+    """What one of many keys may have of its own: not secrets, since they could not be hidden there."""
+    return {"type": "dict"}
+
+
 def value_spec() -> dict[str, t.Any]:
     """The options of a task that creates keys and brings their values home."""
     return {

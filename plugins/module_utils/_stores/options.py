@@ -28,6 +28,7 @@ class Option:
     :param types: The stores that have it.
     :param required: The stores that can't do without it.
     :param variables: Environment variables to take it from, the first that is not empty.
+    :param variables_for: The stores that take it from there; by default all that have it.
     :param secret: Whether it must not be shown.
     :param template: Whether ``{name}``, ``{environment}`` and ``{key_type}`` in it are filled in.
     """
@@ -38,6 +39,7 @@ class Option:
     default: t.Any = None
     choices: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    variables_for: tuple[str, ...] = TYPES
     secret: bool = False
     template: bool = True
 
@@ -62,7 +64,13 @@ OPTIONS: dict[str, Option] = {
     "url": Option("str", _VAULT, required=_VAULT, variables=("VAULT_ADDR", "BAO_ADDR"), template=False),
     "mount": Option("str", _VAULT, default="secret"),
     "field": Option("str", (*_VAULT, *_AWS, *_KUBERNETES), required=_KUBERNETES),
-    "namespace": Option("str", (*_VAULT, *_KUBERNETES), required=_KUBERNETES),
+    "namespace": Option(
+        "str",
+        (*_VAULT, *_KUBERNETES),
+        required=_KUBERNETES,
+        variables=("VAULT_NAMESPACE", "BAO_NAMESPACE"),
+        variables_for=_VAULT,
+    ),
     "auth_method": Option("str", _VAULT, default="token", choices=AUTH_METHODS, template=False),
     "auth_mount": Option("str", _VAULT, template=False),
     "token": Option("str", _VAULT, variables=("VAULT_TOKEN", "BAO_TOKEN"), secret=True, template=False),
@@ -91,6 +99,29 @@ OPTIONS: dict[str, Option] = {
 }
 
 
+SECRETS = tuple(name for name, option in OPTIONS.items() if option.secret)
+
+
+def merged(default: t.Mapping[str, t.Any] | None, own: t.Mapping[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """The dictionary of one key: what it has of its own over what is said for all.
+
+    One of another type stands by itself.
+
+    :returns: ``None`` where neither is given.
+    """
+    given = {name: value for name, value in (default or {}).items() if value is not None}
+    if own is None:
+        return given or None
+    if own.get("type", given.get("type")) != given.get("type"):
+        given = {}
+    return {**given, **own}
+
+
+def misplaced_secret(own: t.Any) -> str | None:
+    """The name of a secret in a dictionary that is for one of many keys, where Ansible would not hide it."""
+    return next((name for name in SECRETS if isinstance(own, dict) and own.get(name) not in (None, "")), None)
+
+
 def complete(given: t.Mapping[str, t.Any], label: str = "store") -> dict[str, t.Any]:
     """The dictionary with defaults, what the environment provides, and ``None`` for the rest.
 
@@ -109,20 +140,21 @@ def complete(given: t.Mapping[str, t.Any], label: str = "store") -> dict[str, t.
     found = {"type": kind}
     for name, option in OPTIONS.items():
         if kind in option.types:
-            found[name] = _value(option, options.get(name))
+            found[name] = _value(option, kind, options.get(name))
             if option.choices and found[name] is not None and found[name] not in option.choices:
                 raise InputError(f"{label}.{name}: {found[name]!r} is not one of {', '.join(option.choices)}.")
     for name, option in OPTIONS.items():
         if kind in option.required and found[name] in (None, ""):
-            variables = f", or in the environment variable {option.variables[0]}" if option.variables else ""
+            told = option.variables and kind in option.variables_for
+            variables = f", or in the environment variable {option.variables[0]}" if told else ""
             raise InputError(f"{label}.{name} is missing: a store of type {kind} needs it. Set it there{variables}.")
     return found
 
 
-def _value(option: Option, given: t.Any) -> t.Any:
+def _value(option: Option, kind: str, given: t.Any) -> t.Any:
     if given not in (None, ""):
         return given
-    for variable in option.variables:
+    for variable in option.variables if kind in option.variables_for else ():
         if os.environ.get(variable):
             return os.environ[variable]
     return option.default
