@@ -53,15 +53,15 @@ class Slots:
     """What a place holds.
 
     :param live: The value that applications read; ``None`` where there is none, or an empty one.
-    :param live_id: The key whose value is live, where the store remembers it, and nobody has changed the value since.
     :param version: The store's own version of the live value, where it has versions.
+    :param live_id: The key whose value is live, where the store remembers it, and nobody has changed the value since.
     """
 
     live: str | None = field(default=None, repr=False)
-    live_id: str | None = None
     pending: Held | None = None
     previous: Held | None = None
     version: str | None = None
+    live_id: str | None = None
 
 
 @dataclass(frozen=True)
