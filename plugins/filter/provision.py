@@ -12,9 +12,12 @@ from ansible_collections.community.honeycomb.plugins.module_utils._keys import p
 
 
 def provision_request(
-    services: list[dict[str, t.Any]], folder: str, store_tasks: str | None = None
+    services: list[dict[str, t.Any]],
+    folder: str,
+    store: t.Mapping[str, t.Any] | None = None,
+    store_tasks: str | None = None,
 ) -> dict[str, t.Any]:
-    return vars(provision.read_request(services, store_tasks, folder))
+    return vars(provision.read_request(services, store, store_tasks, folder))
 
 
 def provision_plan(services: list[dict[str, t.Any]], api_keys: list[dict[str, t.Any]]) -> dict[str, t.Any]:

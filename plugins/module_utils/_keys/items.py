@@ -126,7 +126,9 @@ def _situation(
 def _item(run: Run, entry: Wanted, plan: Plan, home: Home | None, situation: Situation, course: Course) -> Item:
     after = t.cast(ApiKey, plan.after)
     environment = entry.environment or Environment(after.environment_id)
-    if home is None:
+    if course.action == "keep" and plan.action == "create":
+        plan = Plan("none", course.key, course.key, label=plan.label)
+    elif home is None:
         # It stays pending until the user has stored its value, and says so.
         plan = create_plan(replace(after, name=run.marks.pending_name(after.name)), label=plan.label)
     return Item(

@@ -103,7 +103,8 @@ def carry_out(
     ways = [item.course.action if item else None for item in items]
     # What is at home already needs no handover. A key whose value is published later is changed, or enabled, before.
     plain = [position for position, way in enumerate(ways) if way in (None, "keep", "publish")]
-    done = dict(zip(plain, apply_or_predict(run, [plans[position] for position in plain], existing)))
+    steps = [item.plan if item else plan for item, plan in zip(items, plans)]
+    done = dict(zip(plain, apply_or_predict(run, [steps[position] for position in plain], existing)))
     moving = [
         position
         for position, way in enumerate(ways)

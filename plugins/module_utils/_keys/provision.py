@@ -6,9 +6,8 @@
 
 """Pure decisions of the role environment_provision: which keys its services need, and what to tell about them.
 
-A key is created disabled and under a marked name (``NAME [pending]``). It is enabled and gets its own name when its
-value is stored. So whatever kills a run, the next one sees by the name that the value was never stored, and replaces
-this key, which nobody can use. To a rotation the mark means the same.
+Values go into a store, or to tasks of the user. In either case ``honeycomb_api_keys`` creates the keys; see
+``values.py`` for what it makes of the keys that a run which died has left.
 """
 
 from __future__ import annotations
@@ -18,19 +17,18 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
-from .._api.resources import NAME_LENGTH
 from .generations import Marks
 
 _ENDING = Marks().pending_name("")
-_LONGEST = NAME_LENGTH - len(_ENDING)
+_LONGEST = Marks().longest_base()
 
 
 @dataclass
 class Request:
     """What the role was asked for.
 
-    :param services: The services, complete: ``name``, ``pending_name``, ``key_type``, ``permissions``, and the path
-        of their tasks file as ``tasks``.
+    :param services: The services, complete: ``name``, ``pending_name``, ``key_type``, ``permissions``, what is its own
+        of the ``store``, and the path of its tasks file as ``tasks``, which is empty where a store keeps the value.
     :param problems: Why it can't be carried out to the end, as sentences.
     """
 
@@ -42,13 +40,11 @@ class Request:
 class ServicePlan:
     """What to do about the keys of the services.
 
-    :param leftovers: Items that delete keys whose values were never stored.
-    :param wanted: Items to declare: new keys, disabled and marked, and those that are there, as they are.
-    :param kept: A sentence for each service that has a key already, so that this run stores no value of it.
+    :param wanted: Items to declare: new keys, and those that are there, as they are.
+    :param kept: A sentence for each service that has a key already, so that its tasks get no value of it.
     :param failures: A sentence for each service that can't get a key.
     """
 
-    leftovers: list[dict[str, t.Any]] = field(default_factory=list)
     wanted: list[dict[str, t.Any]] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -56,21 +52,29 @@ class ServicePlan:
 
 def read_request(
     services: t.Iterable[dict[str, t.Any]],
+    store: t.Mapping[str, t.Any] | None,
     store_tasks: str | None,
     folder: str,
     exists: t.Callable[[str], bool] = os.path.isfile,
 ) -> Request:
     """Read the role's list of services.
 
-    :param store_tasks: The tasks file of services that name none.
+    :param store: The store of services that name neither a store nor tasks.
+    :param store_tasks: The tasks file of such services where there is no store.
     :param folder: Where relative paths start.
     """
     request = Request()
+    if store and store_tasks:
+        request.problems.append(
+            "environment_provision_store and environment_provision_store_tasks are both set. Set one of them; a "
+            "service may have another one of its own."
+        )
     names: set[str] = set()
     for service in services:
         name = str(service["name"])
-        tasks = str(service.get("store_tasks") or store_tasks or "")
-        path = os.path.join(folder, os.path.expanduser(tasks))
+        own_store, own_tasks = service.get("store"), str(service.get("store_tasks") or "")
+        tasks = own_tasks or ("" if own_store or store else str(store_tasks or ""))
+        path = os.path.join(folder, os.path.expanduser(tasks)) if tasks else ""
         if name in names:
             request.problems.append(f"{name} is listed twice.")
         if not name.strip() or name != name.strip() or len(name) > _LONGEST or name.endswith(_ENDING):
@@ -78,9 +82,14 @@ def read_request(
                 f"The name {name!r} has to have 1 to {_LONGEST} characters, without blanks at its ends and "
                 "without a mark."
             )
-        if not tasks:
-            request.problems.append(f"{name} has no store_tasks, and environment_provision_store_tasks is not set.")
-        elif not exists(path):
+        if own_store and own_tasks:
+            request.problems.append(f"{name} has both a store and store_tasks. Keep one of them.")
+        elif not tasks and not (own_store or store):
+            request.problems.append(
+                f"{name} has neither a store nor store_tasks, and neither environment_provision_store nor "
+                "environment_provision_store_tasks is set."
+            )
+        elif tasks and not exists(path):
             request.problems.append(f"{name}: there is no tasks file {tasks} (relative paths start at {folder}).")
         names.add(name)
         request.services.append(
@@ -89,6 +98,7 @@ def read_request(
                 "pending_name": name + _ENDING,
                 "key_type": service.get("key_type") or "ingest",
                 "permissions": service.get("permissions"),
+                "store": own_store,
                 "tasks": path,
             }
         )
@@ -106,27 +116,23 @@ def plan_services(services: t.Iterable[dict[str, t.Any]], keys: t.Iterable[dict[
         by_name.setdefault((key["name"], key["key_type"]), []).append(key)
     plan = ServicePlan()
     for service in services:
-        name, key_type = service["name"], service["key_type"]
-        own = by_name.get((name, key_type), [])
-        marked = by_name.get((service["pending_name"], key_type), [])
-        live = [key for key in marked if not key["disabled"]]
-        item = {"key_type": key_type, "permissions": service["permissions"]}
+        name, tasks = service["name"], service["tasks"]
+        own = by_name.get((name, service["key_type"]), [])
         if len(own) > 1:
             ids = ", ".join(key["id"] for key in own)
             plan.failures.append(
-                f"{name}: {len(own)} {key_type} keys have this name: {ids}. Rename or delete all but one."
+                f"{name}: {len(own)} {service['key_type']} keys have this name: {ids}. Rename or delete all but one."
             )
-        elif own:
-            # Somebody may have disabled it: that is not for this role to undo.
-            state = "disabled" if own[0]["disabled"] else "present"
-            plan.wanted.append({"name": name, "state": state, **item})
-        else:
-            plan.leftovers += [{"id": key["id"], "state": "absent"} for key in marked if key["disabled"]]
-            if not live:
-                plan.wanted.append({"name": service["pending_name"], "state": "disabled", **item})
-        for key in own or live:
-            how = "disabled" if key["disabled"] else "enabled"
-            plan.kept.append(f"{name}: key {key['id']} ({how}) existed already; this run has no value of it to store.")
+            continue
+        # Somebody may have disabled a key that is there: that is not for this role to undo.
+        state = "disabled" if own and own[0]["disabled"] else "pending" if tasks else "present"
+        item = {"name": name, "state": state, "key_type": service["key_type"], "permissions": service["permissions"]}
+        plan.wanted.append({**item, "store": service["store"]} if service["store"] else item)
+        if own and tasks:
+            how = "disabled" if own[0]["disabled"] else "enabled"
+            plan.kept.append(
+                f"{name}: key {own[0]['id']} ({how}) existed already; this run has no value of it to store."
+            )
     return plan
 
 

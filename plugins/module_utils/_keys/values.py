@@ -16,6 +16,8 @@ none                          -                          create
 ``NAME [pending]``            pending slot: its value    finish: the same key gets its name, its value is published
 ``NAME [pending]``, disabled  anything else              discard it, create another: nobody has its value
 ``NAME [pending]``, enabled   anything else              create another, disable it when that one is live
+the same, and a retired one   anything else              keep: a rotation has to finish its promotion
+that is younger than it
 ``NAME``                      live slot: its value       keep
 ``NAME``                      pending slot: its value    publish: only the last step is missing
 ``NAME``                      live slot: of a pending    keep: a rotation, or an operator, is at work
@@ -35,6 +37,7 @@ from .._api.client import ValueCheck
 from .._api.resources import ApiKey
 from .._errors import InputError
 from .._stores.store import Held, Slots
+from .._time import parse_timestamp
 from .generations import Generation, Marks, generations_of, shelve
 from .plan import Plan
 
@@ -162,6 +165,9 @@ def decide(situation: Situation, on_missing: str) -> Course:
     pending = [entry.key for entry in situation.generations if entry.kind == "pending" and entry.key.id != wanted.id]
     live_id = owner(situation)
     if wanted.id is None:
+        promoted = _being_promoted(situation)
+        if promoted is not None and live_id != promoted.id and held_for(slots, promoted.id) is None:
+            return Course("keep", promoted)
         course = _new(situation, pending, live_id, "create")
     elif situation.slots is None or wanted.disabled:
         return Course("keep", wanted)
@@ -186,6 +192,19 @@ def decide(situation: Situation, on_missing: str) -> Course:
 def _at_work(situation: Situation) -> set[str | None]:
     """Generations whose value may be live although they are not the current key."""
     return {entry.key.id for entry in situation.generations if entry.enabled and entry.kind in ("pending", "restored")}
+
+
+def _being_promoted(situation: Situation) -> ApiKey | None:
+    """The pending key that a rotation has deployed, and was about to name: the one before is retired already."""
+    generations = situation.generations
+    for entry in generations:
+        created = parse_timestamp(entry.key.created_at)
+        replaced = any(
+            other.mark == "retired" and created and other.since and other.since >= created for other in generations
+        )
+        if entry.kind == "pending" and entry.enabled and replaced:
+            return entry.key
+    return None
 
 
 def _new(situation: Situation, pending: t.Sequence[ApiKey], live_id: str | None, action: str) -> Course:

@@ -85,7 +85,9 @@ def _decide(
     environments: Environments,
 ) -> list[Item | None]:
     """What comes next for the values of the keys."""
-    own = [merged(params["store"], item["store"]) for item in params["api_keys"]]
+    # A pending key is one whose value the user stores; the store for all is not meant for it.
+    defaults = [None if item["state"] == "pending" else params["store"] for item in params["api_keys"]]
+    own = [merged(default, item["store"]) for default, item in zip(defaults, params["api_keys"])]
     ways = [item["on_missing"] or params["on_missing"] for item in params["api_keys"]]
     homes = find_homes(Homes(params["timeout"]), wanted, plans, own, environments.known)
     return decide_values(run, wanted, plans, homes, existing, ways)

@@ -28,7 +28,7 @@ def key(name: str, key_type: str = "ingest", disabled: bool = False) -> dict[str
 
 
 def services(*names: str, **more: Any) -> list[dict[str, Any]]:
-    request = read_request([{"name": name, **more} for name in names], "store.yml", "/play", lambda path: True)
+    request = read_request([{"name": name, **more} for name in names], None, "store.yml", "/play", lambda path: True)
     assert not request.problems
     return request.services
 
@@ -37,23 +37,40 @@ def services(*names: str, **more: Any) -> list[dict[str, Any]]:
     ("entries", "words"),
     [
         ([{"name": "a"}, {"name": "a"}], "a is listed twice"),
-        ([{"name": " "}], "1 to 90"),
+        ([{"name": " "}], "1 to 69"),
         ([{"name": "a "}], "without blanks"),
-        ([{"name": "x" * 91}], "1 to 90"),
+        ([{"name": "x" * 70}], "1 to 69"),
+        ([{"name": "a", "store": {"path": "/a"}, "store_tasks": "store.yml"}], "both a store and store_tasks"),
         ([{"name": "a [pending]"}], "without a mark"),
         ([{"name": "a", "store_tasks": "nowhere.yml"}], "no tasks file nowhere.yml (relative paths start at /play)"),
     ],
 )
 def test_what_can_not_be_carried_out(entries: list[dict[str, Any]], words: str) -> None:
-    request = read_request(entries, "store.yml", "/play", lambda path: path == "/play/store.yml")
+    request = read_request(entries, None, "store.yml", "/play", lambda path: path == "/play/store.yml")
     assert len(request.problems) == 1
     assert words in request.problems[0]
 
 
 @pytest.mark.parametrize("blank", [None, ""])
 def test_no_tasks_at_all(blank: str | None) -> None:
-    request = read_request([{"name": "a", "store_tasks": blank}], blank, "/play", lambda path: True)
-    assert ["a has no store_tasks" in problem for problem in request.problems] == [True]
+    request = read_request([{"name": "a", "store_tasks": blank}], None, blank, "/play", lambda path: True)
+    assert ["a has neither a store nor store_tasks" in problem for problem in request.problems] == [True]
+
+
+def test_a_store_or_tasks_for_all_but_not_both() -> None:
+    store = {"type": "file", "path": "/keys/{name}"}
+    entries = [{"name": "a"}, {"name": "b", "store_tasks": "own.yml"}, {"name": "c", "store": {"path": "/c"}}]
+    request = read_request(entries, store, None, "/play", lambda path: True)
+    assert not request.problems
+    assert [(service["tasks"], service["store"]) for service in request.services] == [
+        ("", None),
+        ("/play/own.yml", None),
+        ("", {"path": "/c"}),
+    ]
+    states = {item["name"]: (item["state"], item.get("store")) for item in plan_services(request.services, []).wanted}
+    assert states == {"a": ("present", None), "b": ("pending", None), "c": ("present", {"path": "/c"})}
+    both = read_request([{"name": "a"}], store, "store.yml", "/play", lambda path: True)
+    assert ["are both set" in problem for problem in both.problems] == [True]
 
 
 def test_a_complete_service() -> None:
@@ -63,6 +80,7 @@ def test_a_complete_service() -> None:
         "pending_name": "a [pending]",
         "key_type": "ingest",
         "permissions": None,
+        "store": None,
         "tasks": "/play/store.yml",
     }
     (other,) = services(
@@ -83,33 +101,26 @@ listings = st.lists(
 )
 
 
-@given(listings)
-def test_each_service_gets_a_key_and_nothing_in_use_goes(listing: list[dict[str, Any]]) -> None:
-    plan = plan_services(services(*NAMES), listing)
+@given(listings, st.booleans())
+def test_each_service_has_a_key_afterwards(listing: list[dict[str, Any]], tasks: bool) -> None:
+    wanted = services(*NAMES) if tasks else services(*NAMES, store={"path": "/{name}"}, store_tasks=None)
+    plan = plan_services([{**service, "tasks": service["tasks"] if tasks else ""} for service in wanted], listing)
     here = [entry for entry in listing if entry["key_type"] == "ingest"]
-    gone = {item["id"] for item in plan.leftovers}
-    # Only what nobody can use is deleted: marked, disabled, and of a service without a key of its own.
-    for entry in listing:
-        if entry["id"] in gone:
-            assert entry["disabled"] and entry["name"].endswith(" [pending]") and entry["key_type"] == "ingest"
-            assert entry["name"].removesuffix(" [pending]") not in {other["name"] for other in here}
-    wanted = {item["name"]: item for item in plan.wanted}
-    assert len(wanted) == len(plan.wanted)
+    states = {item["name"]: item["state"] for item in plan.wanted}
+    assert len(states) == len(plan.wanted)
     for name in NAMES:
         own = [entry for entry in here if entry["name"] == name]
-        live = [entry for entry in here if entry["name"] == f"{name} [pending]" and not entry["disabled"]]
-        # There is one already, or one is made: disabled, and under the marked name.
         # Of two keys of one name, nobody can say which is meant: a person has to.
-        assert (name in wanted) == (len(own) == 1)
-        assert [line for line in plan.failures if line.startswith(f"{name}: {len(own)} ingest keys")] == [
-            line for line in plan.failures if line.startswith(f"{name}: ")
-        ]
-        assert bool([line for line in plan.failures if line.startswith(f"{name}: ")]) == (len(own) > 1)
-        assert (f"{name} [pending]" in wanted) == (not own and not live)
-        assert len([line for line in plan.kept if line.startswith(f"{name}: ")]) == len(own or live)
-        if len(own) == 1:
-            assert wanted[name]["state"] == ("disabled" if own[0]["disabled"] else "present")
-    assert {item["state"] for item in plan.wanted if item["name"].endswith("]")} <= {"disabled"}
+        assert (name in states) == (len(own) <= 1)
+        told = [line for line in plan.failures if line.startswith(f"{name}: ")]
+        assert told == [line for line in told if line.startswith(f"{name}: {len(own)} ingest keys")]
+        assert bool(told) == (len(own) > 1)
+        # One that is there stays as it is.
+        if len(own) == 1 and own[0]["disabled"]:
+            assert states[name] == "disabled"
+        elif name in states:
+            assert states[name] == ("pending" if tasks else "present")
+        assert len([line for line in plan.kept if line.startswith(f"{name}: ")]) == (tasks and len(own) == 1)
 
 
 def test_what_went_wrong_is_told_once_per_item() -> None:
