@@ -79,13 +79,13 @@ def test_a_broken_host_keeps_the_old_key_enabled_and_the_next_run_finishes(
 STORE = """---
 - name: Write the value
   ansible.builtin.copy:
-    content: "{{ api_key_rotation_new_key }}"
+    content: "{{ honeycomb_key.value }}"
     dest: "{{ folder }}/stored.key"
     mode: "0600"
 
 - name: Read it back
   ansible.builtin.set_fact:
-    api_key_rotation_stored_key: "{{ lookup('ansible.builtin.file', folder ~ '/stored.key') }}"
+    honeycomb_stored_value: "{{ lookup('ansible.builtin.file', folder ~ '/stored.key') }}"
 """
 
 
@@ -109,7 +109,7 @@ def test_the_store_keeps_the_value_before_the_key_goes_live(scene: Any) -> None:
 
 def test_a_store_that_loses_the_value_stops_the_rotation(scene: Any) -> None:
     store = scene.folder / "store.yml"
-    store.write_text(STORE.replace("{{ api_key_rotation_new_key }}", "something else"))
+    store.write_text(STORE.replace("{{ honeycomb_key.value }}", "something else"))
 
     result = scene.rotate(variables={**ALWAYS, "store_tasks": str(store)}, expect_rc=2)
 

@@ -17,13 +17,13 @@ from tools.leaks import leaked, text_of
 STORE = """---
 - name: Write the value
   ansible.builtin.copy:
-    content: "{{ api_key_rotation_new_key }}"
+    content: "{{ honeycomb_key.value }}"
     dest: "{{ folder }}/stored.key"
     mode: "0600"
 
 - name: Read it back
   ansible.builtin.set_fact:
-    api_key_rotation_stored_key: "{{ lookup('ansible.builtin.file', folder ~ '/stored.key') }}"
+    honeycomb_stored_value: "{{ lookup('ansible.builtin.file', folder ~ '/stored.key') }}"
 """
 
 

@@ -17,6 +17,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._errors import InputError
+from .._stores.options import merged
 from .._time import parse_duration
 
 # Each of them can be given for all keys, as api_key_rotation_NAME, and for one of api_key_rotation_keys.
@@ -36,6 +37,7 @@ class Request:
     :param rotations: The keys as the module takes them.
     :param tasks: For each key its ``store_tasks``, ``deploy_tasks`` and ``verify_tasks`` as full paths, empty where
         there are none.
+    :param stores: For each key the store that keeps its value, complete; empty where there is none. May hold secrets.
     :param notify_tasks: The full path, or an empty text.
     :param old_keys: The values of the keys that are replaced, empty where they were not given. Secrets.
     """
@@ -43,6 +45,7 @@ class Request:
     problems: list[str]
     rotations: list[dict[str, t.Any]]
     tasks: list[dict[str, str]]
+    stores: list[dict[str, t.Any]]
     notify_tasks: str
     old_keys: list[str]
 
@@ -63,17 +66,20 @@ def read_request(
     entries = keys or [{name: defaults.get(name) for name in ("name", "old_key")}]
     tasks = [{name: _path(playbook_dir, entry.get(name) or defaults.get(name)) for name in _FILES} for entry in entries]
     notify_tasks = _path(playbook_dir, defaults.get("notify_tasks"))
+    stores = [merged(defaults.get("store"), entry.get("store")) or {} for entry in entries]
     problems = [] if all(entry.get("name") for entry in entries) else [_NAMELESS]
     # Without a name nothing else matters yet; and only a rotation deploys anything.
     if not problems and defaults.get("action", "rotate") == "rotate":
         problems += _duration_problems(keys, defaults)
-        problems += _unreached(entries, tasks, defaults)
+        problems += _stored_twice(entries, tasks, stores)
+        problems += _unreached(entries, tasks, stores, defaults)
         files = [path for paths in tasks for path in paths.values()]
         problems += _absent([*files, notify_tasks], exists)
     return Request(
         problems=problems,
         rotations=[{name: value for name, value in entry.items() if name not in _ROLE_ONLY} for entry in entries],
         tasks=tasks,
+        stores=stores,
         notify_tasks=notify_tasks,
         old_keys=[entry.get("old_key") or "" for entry in entries],
     )
@@ -100,21 +106,35 @@ def _duration_problems(keys: t.Sequence[t.Mapping[str, t.Any]], defaults: t.Mapp
             yield exc.message
 
 
+def _stored_twice(
+    entries: t.Sequence[t.Mapping[str, t.Any]], tasks: t.Sequence[dict[str, str]], stores: t.Sequence[dict[str, t.Any]]
+) -> list[str]:
+    names = [
+        str(entry["name"]) for entry, files, store in zip(entries, tasks, stores) if files["store_tasks"] and store
+    ]
+    if not names:
+        return []
+    return [f"{', '.join(names)}: there are both a store and store_tasks for the new value. Keep one of them."]
+
+
 def _unreached(
-    entries: t.Sequence[t.Mapping[str, t.Any]], tasks: t.Sequence[dict[str, str]], defaults: t.Mapping[str, t.Any]
+    entries: t.Sequence[t.Mapping[str, t.Any]],
+    tasks: t.Sequence[dict[str, str]],
+    stores: t.Sequence[dict[str, t.Any]],
+    defaults: t.Mapping[str, t.Any],
 ) -> list[str]:
     """Keys whose new value would reach nobody, or too late: whoever reads a store needs an overlap to do so."""
     names = [
         str(entry["name"])
-        for entry, files in zip(entries, tasks)
-        if not files["deploy_tasks"] and not (files["store_tasks"] and _overlaps(entry, defaults))
+        for entry, files, store in zip(entries, tasks, stores)
+        if not files["deploy_tasks"] and not ((files["store_tasks"] or store) and _overlaps(entry, defaults))
     ]
     if not names:
         return []
     problem = (
         f"{', '.join(names)}: nothing says how a new value reaches the application before the old key is disabled. "
-        "Set api_key_rotation_deploy_tasks. Or, where applications read a store themselves, set "
-        "api_key_rotation_store_tasks and an api_key_rotation_overlap that gives them time to read it again."
+        "Set api_key_rotation_deploy_tasks. Or, where applications read a store themselves, set api_key_rotation_store "
+        "(or api_key_rotation_store_tasks) and an api_key_rotation_overlap that gives them time to read it again."
     )
     return [problem]
 
