@@ -67,14 +67,17 @@ def read(path: str) -> str | None:
 
     :param path: A path without symbolic links at its end.
     """
+    found = _stat(path)
+    if found is None:
+        return None
+    _check_regular(path, found)
     with _explained(path, "read"):
         try:
-            # A pipe would be waited for without the second flag.
+            # Should it have become a pipe or a link since, it is neither waited for nor followed.
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         with os.fdopen(file, "rb") as stream:
-            _check_regular(path, os.fstat(file))
             content = stream.read()
     try:
         return content.decode()
@@ -190,6 +193,8 @@ def _stat(path: str) -> os.stat_result | None:
 def _check_regular(path: str, found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise StoreError(f"{path} is a folder. Name a file in it.")
+    if stat.S_ISLNK(found.st_mode):
+        raise StoreError(f"{path} is a symbolic link where there should be none. Remove it, or name what it leads to.")
     if not stat.S_ISREG(found.st_mode):
         raise StoreError(f"{path} is not a regular file. Name one.")
 
