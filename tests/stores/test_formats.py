@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.formats import (
     FormatError,
     read_entry,
-    read_tag,
     write_entries,
 )
 
@@ -322,8 +321,6 @@ def test_a_tagged_value_is_no_text() -> None:
     with pytest.raises(FormatError, match="ansible_vault"):
         read_entry("a: !vault x\n", "yaml", "a")
     assert read_entry("a: !vault x\n", "yaml", "a", "!vault") == "x"
-    assert read_tag("a:\n  b: !vault x\n", "a.b") == "!vault"
-    assert read_tag("a: x\n", "b") is None
 
 
 @pytest.mark.parametrize(
