@@ -147,6 +147,8 @@ class Vault:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        # Why it can't be started: a hundred places need not find out one after the other.
+        self._broken: StoreError | None = None
         # The same file is read several times in a task.
         self._decrypted: dict[str, str] = {}
 
@@ -185,7 +187,13 @@ class Vault:
     def _ask(self, question: dict[str, t.Any]) -> dict[str, t.Any]:
         with self._lock:
             if self._process is None:
-                self._start()
+                if self._broken:
+                    raise StoreError(self._broken.message)
+                try:
+                    self._start()
+                except StoreError as exc:
+                    self._broken = exc
+                    raise
             return self._answer(question)
 
     def _start(self) -> None:

@@ -20,8 +20,8 @@ from .store import Held, Publication, Sessions, Slots, Store, StoreConflict, Sto
 
 PENDING = ".pending"
 PREVIOUS = ".previous"
-# These two are ours. Applications read the file itself, as whoever it belongs to.
-_SLOT = files.Attributes(mode=0o600)
+# These two are ours, whoever may have put a file there. Applications read the file itself, as whoever it belongs to.
+_SLOT = files.Attributes(mode=0o600, fresh=True)
 
 
 class FileStore(Store):
@@ -78,7 +78,10 @@ class FileStore(Store):
         # In this order: whoever publishes and settles meanwhile leaves the new value in what is read later.
         pending, previous = self._slot(target + PENDING), self._slot(target + PREVIOUS)
         live = self._live(target, self._text(target), entries)
-        return {entry: Slots(live[entry], pending.get(entry), previous.get(entry)) for entry in entries}
+        return {
+            entry: Slots(live=live[entry], pending=pending.get(entry), previous=previous.get(entry))
+            for entry in entries
+        }
 
     def stage(self, values: t.Mapping[str, Held]) -> None:
         target = self._target

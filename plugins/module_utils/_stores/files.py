@@ -46,11 +46,13 @@ class Attributes:
 
     :param owner: A user's name or number.
     :param group: A group's name or number.
+    :param fresh: Nothing is taken over from a file that is there already.
     """
 
     owner: str | None = None
     group: str | None = None
     mode: int | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,17 @@ def read(path: str) -> str | None:
 
     :param path: A path without symbolic links at its end.
     """
+    found = _stat(path)
+    if found is None:
+        return None
+    _check_regular(path, found)
     with _explained(path, "read"):
         try:
-            # A pipe would be waited for without the second flag.
+            # Should it have become a pipe or a link since, it is neither waited for nor followed.
             file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         with os.fdopen(file, "rb") as stream:
-            _check_regular(path, os.fstat(file))
             content = stream.read()
     try:
         return content.decode()
@@ -85,9 +90,9 @@ def read(path: str) -> str | None:
 def replace(path: str, text: str, attributes: Attributes) -> None:
     """Put a file in place, in one step. Whatever goes wrong, the file is as it was."""
     folder = os.path.dirname(path)
-    old = _stat(path)
+    old = None if attributes.fresh else _stat(path)
     wanted = _wanted(path, attributes, old)
-    temporary = os.path.join(folder, secrets.token_hex(8).join(_TEMPORARY))
+    temporary = _temporary(folder)
     with _explained(path, "written"):
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -123,14 +128,20 @@ def make_folders(folder: str, attributes: Attributes) -> None:
     for path in reversed(missing):
         wanted = _wanted(path, attributes, None)
         mode = 0o700 | (0o010 if wanted.mode & 0o040 else 0) | (0o001 if wanted.mode & 0o004 else 0)
+        temporary = _temporary(os.path.dirname(path))
         with _explained(path, "created"):
+            # Under another name until it is complete: the next run would take it for a folder of the user's.
+            os.mkdir(temporary, 0o700)
             try:
-                os.mkdir(path, 0o700)
-            except FileExistsError:
-                continue  # another process was quicker
-            if wanted.uid is not None or wanted.gid is not None:
-                os.chown(path, _or_same(wanted.uid), _or_same(wanted.gid))
-            os.chmod(path, mode)
+                if wanted.uid is not None or wanted.gid is not None:
+                    os.chown(temporary, _or_same(wanted.uid), _or_same(wanted.gid))
+                os.chmod(temporary, mode)
+                os.rename(temporary, path)
+            except BaseException as exc:
+                with contextlib.suppress(OSError):
+                    os.rmdir(temporary)
+                if not (isinstance(exc, OSError) and os.path.isdir(path)):
+                    raise  # and otherwise another process was quicker
 
 
 @contextlib.contextmanager
@@ -141,14 +152,19 @@ def locked(folder: str, timeout: float) -> t.Iterator[None]:
 
     :param timeout: Seconds to wait for others.
     """
-    with _explained(folder, "opened"):
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        if _lock(file, folder, timeout):
+    with contextlib.ExitStack() as stack:
+        while True:
+            with _explained(folder, "opened"):
+                file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                stack.callback(os.close, file)
+            held = _lock(file, folder, timeout)
+            found = _stat(folder)
+            # Another process that created the folder, too, may have put its own in place of an empty one.
+            if not held or (found and os.path.samestat(found, os.fstat(file))) or os.path.islink(folder):
+                break
+        if held:
             _sweep(folder)
         yield
-    finally:
-        os.close(file)
 
 
 def check(path: str, attributes: Attributes) -> None:
@@ -159,7 +175,7 @@ def check(path: str, attributes: Attributes) -> None:
     old = _stat(path)
     if old:
         _check_regular(path, old)
-    _wanted(path, attributes, old)
+    _wanted(path, attributes, None if attributes.fresh else old)
     folder = os.path.dirname(path)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)
@@ -179,6 +195,10 @@ def check(path: str, attributes: Attributes) -> None:
         raise StoreError(f"{path} can't be written: {_REASONS[errno.ENOSPC]}.")
 
 
+def _temporary(folder: str) -> str:
+    return os.path.join(folder, secrets.token_hex(8).join(_TEMPORARY))
+
+
 def _stat(path: str) -> os.stat_result | None:
     with _explained(path, "read"):
         try:
@@ -190,6 +210,8 @@ def _stat(path: str) -> os.stat_result | None:
 def _check_regular(path: str, found: os.stat_result) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise StoreError(f"{path} is a folder. Name a file in it.")
+    if stat.S_ISLNK(found.st_mode):
+        raise StoreError(f"{path} is a symbolic link where there should be none. Remove it, or name what it leads to.")
     if not stat.S_ISREG(found.st_mode):
         raise StoreError(f"{path} is not a regular file. Name one.")
 

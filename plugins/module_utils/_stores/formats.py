@@ -45,12 +45,6 @@ def read_entry(text: str, format: str, entry: str, tag: str | None = None) -> st
     return _json_read(text, path) if format == "json" else _yaml_read(text, path, tag)
 
 
-def read_tag(text: str, entry: str) -> str | None:
-    """The tag of an entry's value in a YAML document, such as ``!vault``; ``None`` where there is no such entry."""
-    node = _yaml_find(_yaml_compose(text), split_entry(entry))
-    return None if node is None else str(node.tag)
-
-
 def write_entries(text: str, format: str, values: t.Mapping[str, str], tag: str | None = None) -> str:
     """The document with these values; missing entries are added, with the mappings that lead to them.
 
