@@ -9,15 +9,19 @@ What they need is in ``tests/requirements/stores.txt``, and is imported when one
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +92,7 @@ class OpenBao:
 
     def client(self, token: str | None = None) -> Any:
         """An hvac client, with all permissions where no other token is named."""
-        import hvac  # type: ignore[import-untyped,unused-ignore]
+        import hvac  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
         return hvac.Client(url=self.url, token=token or self.token, timeout=10)
 
@@ -149,6 +153,131 @@ class OpenBao:
         assert self._folder
         env = {name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
         return {**env, "HOME": self._folder.name, "NO_PROXY": HOST, "no_proxy": HOST, **settings}
+
+
+class Moto:
+    """moto's double of AWS Secrets Manager, in a thread of this process, empty at first. One at a time: they share all.
+
+    Where moto is more lenient than AWS says to be, and a store relies on AWS, it is made as strict: a label is moved
+    only from where it is, and a version never changes. And one request is answered after the other.
+
+    ``url`` is its endpoint. ``refuse`` has the actions to refuse, with AWS's code and words: ``{"PutSecretValue":
+    ("AccessDeniedException", "...")}``. ``before`` is called with the action and the parameters of each request, and
+    may take its time. ``calls`` counts the requests for each action.
+    """
+
+    ACCOUNT = "123456789012"
+    REGION = "eu-central-1"
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.refuse: dict[str, tuple[str, str]] = {}
+        self.before: Callable[[str, dict[str, Any]], None] = lambda action, parameters: None
+        self.calls: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._server: Any = None
+        self._client: Any = None
+
+    def __enter__(self) -> Moto:
+        from moto.moto_server.werkzeug_app import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            DomainDispatcherApplication,
+            MotoRequestHandler,
+            create_backend_app,
+        )
+        from werkzeug.serving import make_server
+
+        class Quiet(MotoRequestHandler):  # type: ignore[misc,unused-ignore]
+            def log_request(self, *_arguments: Any) -> None:
+                pass
+
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(HOST, 0, self._answer, threaded=True, request_handler=Quiet)
+        self.url = f"http://{HOST}:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.reset()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def reset(self) -> None:
+        """Forget all secrets, and how requests are to be answered."""
+        self.refuse.clear()
+        self.before = lambda action, parameters: None
+        request = urllib.request.Request(f"{self.url}/moto-api/reset", method="POST")
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
+
+    def environment(self) -> dict[str, str]:
+        """What a program needs to reach it, as somebody who may do everything."""
+        return {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_REGION": self.REGION,
+            "AWS_DEFAULT_REGION": self.REGION,
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def client(self) -> Any:
+        """A plain boto3 client, always the same one: it takes long to make."""
+        if self._client is not None:
+            return self._client
+        import boto3  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        session = boto3.session.Session(aws_access_key_id="testing", aws_secret_access_key="testing")
+        self._client = session.client("secretsmanager", region_name=self.REGION, endpoint_url=self.url)
+        return self._client
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        action = str(environ.get("HTTP_X_AMZ_TARGET", "")).rpartition(".")[2]
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        parameters = json.loads(body) if action else {}
+        self.calls[action] = self.calls.get(action, 0) + 1
+        self.before(action, parameters)
+        with self._lock:
+            refused = self.refuse.get(action) or self._too_lenient(action, parameters)
+            if not refused:
+                answer = list(self._moto(environ, start_response))
+                self._keep_default(action, parameters)
+                return answer
+        code, words = refused
+        start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.1")])
+        return [json.dumps({"__type": code, "message": words}).encode()]
+
+    def _secret(self, parameters: dict[str, Any]) -> Any:
+        from moto.secretsmanager.models import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+            secretsmanager_backends,
+        )
+
+        secrets = secretsmanager_backends[self.ACCOUNT][self.REGION].secrets
+        name = parameters.get("SecretId")
+        return secrets[name] if name and name in secrets else None
+
+    def _too_lenient(self, action: str, parameters: dict[str, Any]) -> tuple[str, str] | None:
+        """What AWS refuses, and moto does not."""
+        secret = self._secret(parameters)
+        if secret is None:
+            return None
+        if action == "UpdateSecretVersionStage":
+            label, source = parameters["VersionStage"], parameters.get("RemoveFromVersionId")
+            holders = [version for version, found in secret.versions.items() if label in found["version_stages"]]
+            if holders and holders != [source]:
+                return "InvalidParameterException", f"The label {label} is on {holders[0]}, not on {source}."
+        if action == "PutSecretValue":
+            version = secret.versions.get(parameters.get("ClientRequestToken"))
+            if version and version.get("secret_string") != parameters.get("SecretString"):
+                return "ResourceExistsException", "There is such a version, with another content."
+        return None
+
+    def _keep_default(self, action: str, parameters: dict[str, Any]) -> None:
+        """Without a label in the request, moto reads the version that was made current, not the one that is."""
+        secret = self._secret(parameters)
+        if secret is not None and action == "UpdateSecretVersionStage" and parameters["VersionStage"] == "AWSCURRENT":
+            secret.set_default_version_id(parameters.get("MoveToVersionId"))
 
 
 def _bao() -> str:
