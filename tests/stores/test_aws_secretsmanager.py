@@ -256,10 +256,12 @@ class TestWhole(Aws):
 
     def test_a_value_that_was_live_long_ago_comes_back(self) -> None:
         """Its version has no label any more, but is still there."""
-        values = [ONE, TWO, THREE]
         self.bring_live(ONE)
-        for old, new in zip(values, [TWO, THREE, ONE], strict=True):
-            self.bring_live(new, old.value, old.key_id)
+        self.bring_live(TWO, ONE.value)
+        self.bring_live(THREE, TWO.value)
+        self.stage(ONE)
+        assert self.slots().pending == ONE
+        self.publish(ONE, THREE.value)
         assert self.look("one") == ONE.value
         assert self.slots().previous == THREE
 
