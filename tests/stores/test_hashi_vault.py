@@ -643,8 +643,9 @@ def test_dictionaries_that_mean_the_same_secret_are_one_container() -> None:
     assert one.identity != opened("https://vault.example.com:8200", path="apps/x", namespace="team").identity
 
 
-def test_the_namespace_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VAULT_NAMESPACE", "team")
+@pytest.mark.parametrize("variable", ["VAULT_NAMESPACE", "BAO_NAMESPACE"])
+def test_the_namespace_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "team")
     store = opened("https://vault.example.com")
     assert store.identity[2] == "team"
     assert "namespace team" in store.place("value")

@@ -192,6 +192,7 @@ class _Secret:
         self._client = client
         self._name = name
         self._kms_key_id = kms_key_id
+        self._answer: dict[str, t.Any] = {}
         # Versions never change.
         self._values: dict[str, str | None] = {}
 
@@ -199,14 +200,15 @@ class _Secret:
         answer = self._described()
         if answer is None:
             return _State()
+        self._answer = answer
         labels = {
             label: version for version, found in (answer.get("VersionIdsToStages") or {}).items() for label in found
         }
         return _State(True, labels)
 
     def require_writable(self) -> None:
-        """Refuse a secret that somebody else writes to, as far as it tells."""
-        answer = self._described() or {}
+        """Refuse a secret that somebody else writes to, as far as it told when it was looked at."""
+        answer = self._answer
         primary, region = answer.get("PrimaryRegion"), self._client.meta.region_name
         if primary and primary != region:
             raise StoreError(

@@ -203,7 +203,8 @@ class _Settings:
     def __init__(self, options: t.Mapping[str, t.Any], timeout: float) -> None:
         parts = urlsplit(str(options["url"]))
         self.url = parts._replace(scheme=parts.scheme.lower(), netloc=parts.netloc.lower()).geturl().rstrip("/")
-        self.namespace = str(options.get("namespace") or os.environ.get("VAULT_NAMESPACE") or "").strip("/")
+        found = options.get("namespace") or os.environ.get("VAULT_NAMESPACE") or os.environ.get("BAO_NAMESPACE")
+        self.namespace = str(found or "").strip("/")
         self.method = str(options["auth_method"])
         self.mount = str(options.get("auth_mount") or self.method).strip("/")
         # What comes out of a file often ends with a newline.
