@@ -69,7 +69,7 @@ options:
         type: str
       mode:
         description:
-          - The mode of a file, as an octal number in quotes. By default V(0600), and an existing file keeps its own.
+          - The mode of the file, as an octal number in quotes. By default, a new file gets V(0600), and an existing one keeps its own.
         type: raw
       vault_id:
         description:

@@ -22,7 +22,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.vault import VaultLib, VaultSecret
-from stores.conformance import ONE, THREE, TWO, StoreConformance
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.ansible_vault import (
@@ -37,6 +36,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     Store,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
 
 PASSWORD = "correct horse battery staple"
 # One for all: starting Ansible's Vault takes half a second.

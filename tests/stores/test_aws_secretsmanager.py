@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.servers import Moto, free_port
 
 from ansible_collections.community.honeycomb.plugins.module_utils._stores import aws_secretsmanager
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.opening import open_store
@@ -30,6 +28,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     StoreConflict,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.servers import Moto, free_port
 
 pytest.importorskip("boto3", reason="boto3 is not installed: see tests/requirements/stores.txt")
 pytest.importorskip("moto.server", reason="moto[server] is not installed: see tests/requirements/stores.txt")

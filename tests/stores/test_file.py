@@ -25,7 +25,6 @@ from typing import Any
 
 import pytest
 import yaml
-from stores.conformance import ONE, THREE, TWO, StoreConformance
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.file import FileStore, parse_mode
@@ -38,6 +37,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     StoreConflict,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
 from tools.workspace import CACHE
 
 ROOT = os.geteuid() == 0

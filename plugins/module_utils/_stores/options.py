@@ -56,7 +56,7 @@ OPTIONS: dict[str, Option] = {
     "entry": Option("str", (*_FILES, *_COMMAND)),
     "owner": Option("str", (*_FILES, *_COMMAND), template=False),
     "group": Option("str", (*_FILES, *_COMMAND), template=False),
-    "mode": Option("raw", (*_FILES, *_COMMAND), default="0600", template=False),
+    "mode": Option("raw", (*_FILES, *_COMMAND), template=False),
     "vault_id": Option("str", ("ansible_vault",), variables=("ANSIBLE_VAULT_IDENTITY",), template=False),
     "vault_password_file": Option(
         "str", ("ansible_vault",), variables=("ANSIBLE_VAULT_PASSWORD_FILE",), template=False
