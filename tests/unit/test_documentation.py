@@ -17,6 +17,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -330,6 +331,11 @@ def key_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call(**wanted)
     yield call(**wanted, state="absent")
     yield call(name="a", key_type="ingest", environment="nowhere")
+    with tempfile.TemporaryDirectory() as folder:
+        store = {"type": "file", "path": f"{folder}/{{name}}"}
+        yield call(name="b", key_type="ingest", environment="production", store=store, check=True)
+        yield call(name="b", key_type="ingest", environment="production", store=store)
+        yield call(name="b", key_type="ingest", environment="production", store=store)
     yield call(**wanted, management_key_secret="wrong")
     # The answer to the first creation is lost, and later the keys can't be listed any more.
     sim.fail("createApiKey", "close")
@@ -362,6 +368,8 @@ def keys_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call(**top, api_keys=[{"name": "a"}], purge="delete", check=True)
     yield call(**top, api_keys=[], management_key_secret="wrong")
     yield call(**top, api_keys=[{"id": sim.add_key().id, "name": "of another", "state": "absent"}])
+    with tempfile.TemporaryDirectory() as folder:
+        yield call(**top, api_keys=[{"name": "kept"}], store={"type": "file", "path": f"{folder}/{{name}}"})
     sim.fail("createApiKey", "status", status=422, nth=2)
     yield call(**top, api_keys=[{"name": "c"}, {"name": "d"}], concurrency=1)
 
@@ -398,6 +406,13 @@ def rotation_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     staged = call(phase="stage", rotations=one)
     yield staged
     yield call(phase="activate", staged=staged["staged"])
+    with tempfile.TemporaryDirectory() as folder:
+        store = {"type": "file", "path": f"{folder}/{{name}}"}
+        sim.add_key("kept", "ingest", "production", created=long_ago)
+        kept = [{"name": "kept", "key_type": "ingest", "environment": "production"}]
+        in_store = call(phase="stage", rotations=kept, store=store)
+        yield in_store
+        yield call(phase="activate", staged=in_store["staged"], store=store)
     yield call(phase="promote", staged=staged["staged"])
     yield call(phase="status", rotations=one)
     yield call(phase="restore", rotations=one)
@@ -482,7 +497,8 @@ def compare_with_returned(documented: Any, outcomes: Any, where: Any) -> None:
     for key, found in unclear.items():
         assert found == {True, False}, f"not seen with and without {key}: {documented[key]['returned']}"
     entries = dict(every_entry(documented, where))
-    unseen = sorted(set(entries) - seen)
+    # Files have no versions; a store that has them needs a server. See tests/stores.
+    unseen = sorted(entry for entry in set(entries) - seen if not entry.endswith(".stored.version"))
     assert not unseen, f"documented, but never returned with a value: {unseen}"
     for place, entry in entries.items():
         if "sample" in entry:

@@ -29,6 +29,7 @@ def test_one_key_by_its_name() -> None:
         problems=[],
         rotations=[{"name": "checkout"}],
         tasks=[{"store_tasks": "", "deploy_tasks": "/plays/deploy.yml", "verify_tasks": ""}],
+        stores=[{}],
         notify_tasks="/plays/tell.yml",
         old_keys=["value"],
     )
@@ -135,3 +136,22 @@ def test_the_filter_looks_for_real_files(tmp_path: Path) -> None:
     assert request([], {**DEPLOYED, "deploy_tasks": str(tmp_path)}, str(tmp_path))["problems"], "a folder is no file"
     with pytest.raises(Exception, match="is not a list of dictionaries"):
         request(["checkout"], DEPLOYED, str(tmp_path))
+
+
+def test_a_store_of_all_and_what_one_key_has_of_its_own() -> None:
+    store = {"type": "file", "path": "/keys/{name}", "mode": "0640"}
+    entries = [{"name": "a"}, {"name": "b", "store": {"path": "/b"}}, {"name": "c", "store": {"type": "command"}}]
+    request = read(entries, store=store, overlap="1h")
+    assert request.problems == []
+    assert request.stores == [store, {**store, "path": "/b"}, {"type": "command"}]
+    assert [entry.get("store") for entry in request.rotations] == [None, {"path": "/b"}, {"type": "command"}]
+
+
+def test_a_store_needs_time_to_be_read_again() -> None:
+    (problem,) = read([{"name": "a", "store": {"type": "file", "path": "/a"}}]).problems
+    assert problem.startswith("a: nothing says how a new value reaches the application")
+
+
+def test_a_store_or_store_tasks() -> None:
+    (problem,) = read(**DEPLOYED, store={"type": "file", "path": "/a"}, store_tasks="tell.yml").problems
+    assert problem == "checkout: there are both a store and store_tasks for the new value. Keep one of them."
