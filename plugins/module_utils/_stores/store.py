@@ -113,8 +113,13 @@ class Store(ABC):
 
     @property
     def entry(self) -> str:
-        """The entry that the options name. Only options are read for it, and for the two below: no I/O."""
+        """The entry that the options name. Only options are read for it, and for the three below: no I/O."""
         return str(self.options.get("entry") or "")
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a pending slot. Without one, ``stage`` and ``settle`` do nothing."""
+        return True
 
     @property
     @abstractmethod
