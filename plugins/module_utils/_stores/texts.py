@@ -67,7 +67,7 @@ class TextStore(Store):
         pending = read_held(self.get("pending")) if self.has_pending else None
         previous = read_held(self.get("previous")) if self.has_previous else None
         slots = Slots(self.get("live") or None, pending, previous)
-        return {entry: slots for entry in entries}
+        return dict.fromkeys(entries, slots)
 
     def stage(self, values: t.Mapping[str, Held]) -> None:
         if self.has_pending:
