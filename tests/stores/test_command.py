@@ -309,7 +309,7 @@ def test_a_program_that_leaves_something_running_is_not_waited_for(tmp_path: Pat
 
 @pytest.mark.parametrize("option", ["read", "write"])
 def test_a_program_that_prints_without_end_is_killed(option: str) -> None:
-    options = {"write": ["true"], "read": ["false"], option: ["yes"]}
+    options: dict[str, Any] = {"write": ["true"], "read": ["false"], option: ["yes"]}
     with pytest.raises(StoreError, match=r"yes printed more than \d+ bytes and was killed"):
         published(opened(**options))
 

@@ -11,7 +11,7 @@ import json
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +217,8 @@ class TestKubernetes(StoreConformance):
 
     def test_an_immutable_secret_is_told(self) -> None:
         self.double.put(self.key_name, {"HONEYCOMB_ONE": ONE.value}, immutable=True)
-        for work in (self.probe, lambda: self.publish(TWO, ONE.value)):
+        works: list[Callable[[], None]] = [self.probe, lambda: self.publish(TWO, ONE.value)]
+        for work in works:
             with pytest.raises(StoreError, match="is immutable.*Nothing was changed"):
                 work()
         assert self.look("one") == ONE.value

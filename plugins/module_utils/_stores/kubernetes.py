@@ -316,14 +316,15 @@ class KubernetesStore(Store):
                 f"The store kubernetes needs the Python package kubernetes, which {sys.executable} does not have.",
                 advice="Install it there: pip install kubernetes.",
             ) from None
+        loading: t.Any = config  # a part of the client without types
         settings = client.Configuration()
         settings.retries = False  # the timeout holds for one attempt
         from_file = self._config or self._context or os.path.exists(os.path.expanduser(_DEFAULT_CONFIG))
         try:
             if from_file:
-                config.load_kube_config(self._config or None, self._context or None, client_configuration=settings)
+                loading.load_kube_config(self._config or None, self._context or None, client_configuration=settings)
             else:
-                config.load_incluster_config(client_configuration=settings)
+                loading.load_incluster_config(client_configuration=settings)
         except Exception as exc:  # those of the client, of YAML, of files, and of programs that provide a login
             where = f"kubeconfig {self._config or _DEFAULT_CONFIG}" if from_file else "service account of this pod"
             raise StoreError(

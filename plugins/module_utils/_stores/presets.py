@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from .pass_entries import PassStore
+from .sealed_files import SopsStore, SystemdCredsStore
 from .store import Store
 
-PRESETS: dict[str, type[Store]] = {"pass": PassStore}
+PRESETS: dict[str, type[Store]] = {"pass": PassStore, "sops": SopsStore, "systemd_creds": SystemdCredsStore}
