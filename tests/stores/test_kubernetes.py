@@ -211,7 +211,11 @@ class TestKubernetes(StoreConformance):
     def test_a_missing_namespace_is_told(self) -> None:
         store = open_store({**complete(self.dictionary("one")), "secret": "x", "namespace": "none"}, 10, Sessions())
         self.double.reviews = False
-        for work in (lambda: store.probe([store.entry]), lambda: store.stage({store.entry: ONE})):
+        works: list[Callable[[], None]] = [
+            lambda: store.probe([store.entry]),
+            lambda: store.stage({store.entry: ONE}),
+        ]
+        for work in works:
             with pytest.raises(StoreError, match="The namespace none does not exist.*correct store.namespace"):
                 work()
 
