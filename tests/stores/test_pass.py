@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, TWO, StoreConformance
+from stores.conformance import ONE, THREE, TWO, StoreConformance
 from stores.watching import seen_from_outside
 
+from ansible_collections.community.honeycomb.plugins.module_utils._stores.pass_entries import PassStore
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import StoreError
 
 pytestmark = pytest.mark.skipif(
@@ -99,6 +100,32 @@ class TestPass(StoreConformance):
         os.link(self.entries / f"{self.name}.gpg", before)
         self.publish(TWO, ONE.value)
         assert self.pass_("show", "honeycomb/before") == f"{ONE.value}\n"
+
+    @pytest.mark.parametrize("comes_back", [False, True])
+    def test_no_value_is_lost_by_a_run_that_dies_between_two_writes(
+        self, comes_back: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.bring_live(ONE)
+        self.bring_live(TWO, ONE.value, ONE.key_id)
+        new = ONE if comes_back else THREE
+        if not comes_back:
+            self.stage(new)
+        put = PassStore.put
+        written: list[str] = []
+
+        def dying(store: PassStore, slot: str, text: str) -> None:
+            if written:
+                raise KeyboardInterrupt
+            written.append(slot)
+            put(store, slot, text)
+
+        monkeypatch.setattr(PassStore, "put", dying)
+        with pytest.raises(KeyboardInterrupt):
+            self.publish(new, TWO.value, replaced=TWO.key_id)
+        slots = self.slots()
+        kept = {slots.live, *(held.value for held in (slots.pending, slots.previous) if held)}
+        assert new.value in kept
+        assert slots.live in (ONE.value, TWO.value)
 
     def test_other_lines_of_an_entry_are_kept(self) -> None:
         self.pass_("insert", "--multiline", self.name, given=f"{ONE.value}\nuser: somebody\n\nurl: example.com\n")
