@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.watching import seen_from_outside
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores import programs
@@ -28,6 +26,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     Store,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.watching import seen_from_outside
 
 KEEPER = """#!/bin/sh
 # A program that keeps texts in files.

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.kubernetes_double import NAMESPACE, TOKEN, KubernetesDouble, Refusal
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.opening import open_store
@@ -29,6 +27,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores.store 
     StoreConflict,
     StoreError,
 )
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.kubernetes_double import NAMESPACE, TOKEN, KubernetesDouble, Refusal
 
 pytest.importorskip("kubernetes", reason="the Python package kubernetes is not installed")
 

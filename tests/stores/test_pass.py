@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.watching import seen_from_outside
 
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.pass_entries import PassStore
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import StoreError
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.watching import seen_from_outside
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("pass") and shutil.which("gpg")), reason="the programs pass and gpg are not installed"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.watching import seen_from_outside
 
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import StoreError
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.watching import seen_from_outside
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("sops") and shutil.which("age-keygen")), reason="the programs sops and age-keygen are missing"

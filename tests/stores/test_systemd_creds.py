@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.conformance import ONE, THREE, TWO, StoreConformance
-from stores.watching import seen_from_outside
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.opening import open_store
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.options import complete
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import Sessions, StoreError
+from stores.conformance import ONE, THREE, TWO, StoreConformance
+from stores.watching import seen_from_outside
 
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-creds"), reason="the program systemd-creds is missing")
 

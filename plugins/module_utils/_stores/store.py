@@ -106,6 +106,11 @@ class Store(ABC):
     # The value of the option ``type``.
     type: t.ClassVar[str]
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a pending slot. Without one, a new value is only stored when its key is enabled."""
+        return True
+
     def __init__(self, options: t.Mapping[str, t.Any], timeout: float, sessions: Sessions) -> None:
         self.options = options
         self.timeout = timeout
@@ -113,13 +118,8 @@ class Store(ABC):
 
     @property
     def entry(self) -> str:
-        """The entry that the options name. Only options are read for it, and for the three below: no I/O."""
+        """The entry that the options name. Only options are read for it, and for the two below: no I/O."""
         return str(self.options.get("entry") or "")
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether there is a pending slot. Without one, ``stage`` and ``settle`` do nothing."""
-        return True
 
     @property
     @abstractmethod
