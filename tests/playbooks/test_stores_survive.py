@@ -19,13 +19,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-
 from conftest import MODULE_DRIVER
+
 from simulator import Simulator
 
 KEYS = 100
@@ -50,6 +51,10 @@ class Kept(ABC):
         """The live values by the names of their keys."""
 
     @abstractmethod
+    def put(self, name: str, value: str) -> None:
+        """What somebody has stored by hand, before there was this collection."""
+
+    @abstractmethod
     def everything(self) -> str:
         """All that the store holds, in whatever slot."""
 
@@ -64,6 +69,11 @@ class Files(Kept):
 
     def live(self) -> dict[str, str]:
         return {path.stem: path.read_text() for path in (self._folder / self.area).glob("*.key")}
+
+    def put(self, name: str, value: str) -> None:
+        path = self._folder / self.area / f"{name}.key"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(value)
 
     def everything(self) -> str:
         return "\n".join(path.read_text() for path in (self._folder / self.area).glob("*"))
@@ -90,6 +100,9 @@ class Bao(Kept):
 
     def live(self) -> dict[str, str]:
         return {name: fields["value"] for name, fields in self._read().items() if fields.get("value")}
+
+    def put(self, name: str, value: str) -> None:
+        self._server.client().secrets.kv.v2.create_or_update_secret(f"{self.area}/{name}", {"value": value})
 
     def everything(self) -> str:
         return json.dumps(self._read())
@@ -144,7 +157,7 @@ class Reader:
 def assert_nothing_is_lost(sim: Simulator, kept: Kept, point: str) -> None:
     """What has its own name and is enabled has its value in the store, in whatever slot."""
     text = kept.everything()
-    lost = [key.name for key in sim.keys() if not key.disabled and key.value not in text]
+    lost = [key.name for key in sim.keys() if not key.disabled and key.value not in text and kept.area in key.name]
     assert not [name for name in lost if not name.endswith(PENDING)], f"{point}: nobody has the values of {lost}"
 
 
@@ -202,11 +215,11 @@ def test_many_keys_are_killed_at_any_moment(
     where: str, full: bool, request: pytest.FixtureRequest, start_keys: Any, record_property: Any
 ) -> None:
     kept: Kept = request.getfixturevalue(where)
-    names = [f"svc-{number}" for number in range(KEYS)]
     chosen = moments(full)
     for kind, after in chosen:
         point = f"{where}: {kind.name} after request {after}"
         kept.area = f"{kind.name.lower()}-{after}"
+        names = [f"{kept.area}-{number}" for number in range(KEYS)]
         # A service of its own for each, so that there is nothing else to find.
         with Simulator() as sim, Reader(sim, kept) as reader:
             process = start_keys(sim, kept, names)
@@ -223,3 +236,126 @@ def test_many_keys_are_killed_at_any_moment(
         assert not reader.refused, f"{point}: readers were given values that are refused: {reader.refused}"
         assert reader.reads > 3
     record_property("told", f"{KEYS} keys into {where}: killed at {len(chosen)} moments, all hold")
+
+
+# -- the rotation, for applications that read the store ----------------------------------------------------------------
+
+ROTATION = """---
+- name: Rotate
+  hosts: localhost
+  gather_facts: false
+  roles:
+    - role: community.honeycomb.api_key_rotation
+      vars:
+        api_key_rotation_key_type: ingest
+        api_key_rotation_environment: production
+        api_key_rotation_overlap: 1d
+        api_key_rotation_max_age: 30d
+"""
+PROVISIONING = """---
+- name: Provision
+  hosts: localhost
+  gather_facts: false
+  roles:
+    - role: community.honeycomb.environment_provision
+      vars:
+        environment_provision_name: Production
+"""
+# A run that fails does not have to wait long before it gives up.
+HASTY = {"HONEYCOMB_MAX_WAIT": "3"}
+# Points that the quick tests try; the slow ones try all.
+QUICK = 3
+
+
+class Scene:
+    """Some keys, and a playbook that rotates or provisions them with a store."""
+
+    def __init__(self, sim: Simulator, run_playbook: Any, kept: Kept, way: str, folder: Path) -> None:
+        self.sim, self._run, self.kept, self.way = sim, run_playbook, kept, way
+        self._playbook = folder / f"{way}.yml"
+        self._playbook.write_text(ROTATION if way == "rotate" else PROVISIONING)
+        self.names: list[str] = []
+
+    def begin(self, area: str) -> None:
+        """Two keys: to be rotated, which are a hundred days old and stored, or to be provisioned."""
+        self.kept.area = area
+        self.names = [f"{area}-{number}" for number in range(2)]
+        if self.way == "rotate":
+            created = self.sim.now() - timedelta(days=100)
+            for name in self.names:
+                key = self.sim.add_key(name, "ingest", "production", created=created)
+                self.kept.put(name, key.value)
+
+    def run(self, **options: Any) -> Any:
+        entries = [{"name": name} for name in self.names]
+        prefix = "api_key_rotation" if self.way == "rotate" else "environment_provision"
+        given = {"keys": entries} if self.way == "rotate" else {"services": entries}
+        variables = {f"{prefix}_{name}": value for name, value in {**given, "store": self.kept.dictionary}.items()}
+        return self._run(self._playbook, extra_vars=variables, **options)
+
+    def assert_done(self, point: str) -> None:
+        """What a run ends with: each key by its name, its value live, and before it one in its overlap."""
+        live = self.kept.live()
+        keys = [key for key in self.sim.keys() if not key.disabled and key.name.partition(" [")[0] in self.names]
+        assert sorted(live) == self.names, point
+        assert {key.name: key.value for key in keys if "[" not in key.name} == live, point
+        retired = [key.name for key in keys if "[retired" in key.name]
+        assert len(retired) == (len(self.names) if self.way == "rotate" else 0), f"{point}: {retired}"
+        assert len(keys) == len(self.names) + len(retired), f"{point}: {keys}"
+
+
+@pytest.mark.parametrize("full", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "full"])
+@pytest.mark.parametrize("disaster", ["gone", "lost", "killed"])
+@pytest.mark.parametrize("where", ["files", "bao"])
+@pytest.mark.parametrize("way", ["rotate", "provision"])
+def test_a_role_is_stopped_anywhere(
+    way: str,
+    where: str,
+    disaster: str,
+    full: bool,
+    request: pytest.FixtureRequest,
+    sim: Simulator,
+    run_playbook: Any,
+    tmp_path: Path,
+    record_property: Any,
+) -> None:
+    """The service disappears before a request or after it, or the controller is killed before a task."""
+    kept: Kept = request.getfixturevalue(where)
+    scene = Scene(sim, run_playbook, kept, way, tmp_path)
+    scene.begin("undisturbed")
+    sim.forget_requests()
+    result = scene.run()
+    scene.assert_done("undisturbed")
+    points = result.stdout.count("TASK [") if disaster == "killed" else len(sim.requests)
+    chosen = spread(points, points if full else QUICK)
+    failures = []
+    for point in chosen:
+        told = f"{way} into {where}, {disaster} at {point}"
+        scene.begin(f"{disaster}-{point}")
+        try:
+            with Reader(sim, kept) as reader:
+                if disaster == "killed":
+                    env = {"ANSIBLE_CALLBACKS_ENABLED": "record,kill", "HONEYCOMB_TEST_KILL_AT": str(point)}
+                    assert scene.run(env=env, expect_rc=None).rc == -9, f"{told}: it was not killed"
+                else:
+                    sim.fail(nth=point, effect="down", after=disaster == "lost")
+                    assert "Traceback" not in scene.run(env=HASTY, expect_rc=None).output
+                    sim.up()
+                    sim.clear_faults()
+                assert_nothing_is_lost(sim, kept, told)
+                # Without its value at home, a pending key may be another run's.
+                sim.advance(3700)
+                scene.run()
+            scene.assert_done(told)
+            assert not reader.refused, f"{told}: readers were given values that are refused: {set(reader.refused)}"
+        except (AssertionError, pytest.fail.Exception) as error:
+            failures.append(f"{told}: {error}")
+    held = len(chosen) - len(failures)
+    record_property("told", f"{way} into {where}, {disaster}: tried {len(chosen)} of {points} points, {held} hold")
+    assert not failures, "\n\n".join(failures)
+
+
+def spread(points: int, most: int) -> list[int]:
+    """All points, or so many of them, the first and the last included."""
+    chosen = min(points, most)
+    return sorted({1 + round(number * (points - 1) / (chosen - 1)) for number in range(chosen)})

@@ -214,7 +214,10 @@ def _bring_back(run: Run, wanted: t.Sequence[tuple[Case, Generation]]) -> bool:
             replaced = current.key.id if current and current.key.id != entry.key.id else found.live_id
             deliveries.append(Delivery(case.job.name, claim, entry.key, home, found, replaced))
     _each_open(run, deliveries, lambda delivery: handover.accept(run, delivery))
+    # The value leaves the previous slot when it goes live. Until then it is in the pending slot too, if that is free.
+    handover.stage(run, [delivery for delivery in deliveries if delivery.before.pending is None])
     handover.publish(run, deliveries)
+    handover.settle(run, [delivery for delivery in deliveries if delivery.error is None])
     for delivery in deliveries:
         if delivery.error is not None:
             run.warn(f"{delivery.error.message} Its readers keep the value that they have.")

@@ -4,7 +4,7 @@
 
 # Private to this collection: it can change in any release, without notice.
 
-"""The store ``command``: programs that read and write, either the user's own or those of a preset."""
+"""The store ``command``: a user's own programs that read and write. For those of presets, see ``presets.py``."""
 
 from __future__ import annotations
 
@@ -14,73 +14,18 @@ import typing as t
 
 from .._errors import InputError
 from .programs import Ended, run
-from .store import Held, Publication, Sessions, Slots, Store, StoreError
+from .store import Held, Sessions, StoreError
 from .telling import tell
 from .texts import TextStore, read_held
 
 _READERS = {"live": "read", "pending": "read_pending"}
 _WRITERS = {"live": "write", "pending": "write_pending"}
-_COMMANDS = ("write", "read", "write_pending", "read_pending", "publish")
+COMMANDS = ("write", "read", "write_pending", "read_pending", "publish")
 # How shells and programs that start others say that there is no such program, or that it can't be run
 _NOT_RUN = (126, 127)
 
 
-class CommandStore(Store):
-    """Passes everything on: to the store of the preset, or to the user's own programs where there is none."""
-
-    type = "command"
-
-    def __init__(self, options: t.Mapping[str, t.Any], timeout: float, sessions: Sessions) -> None:
-        super().__init__(options, timeout, sessions)
-        preset = options.get("preset")
-        if preset:
-            _check_preset(preset, options)
-            from .presets import PRESETS
-
-            self._store: Store = PRESETS[preset](options, timeout, sessions)
-        else:
-            self._store = ProgramStore(options, timeout, sessions)
-
-    @property
-    def entry(self) -> str:
-        return self._store.entry
-
-    @property
-    def has_pending(self) -> bool:
-        return self._store.has_pending
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        return self._store.identity
-
-    def place(self, entry: str) -> str:
-        return self._store.place(entry)
-
-    def probe(self, entries: t.Collection[str]) -> None:
-        self._store.probe(entries)
-
-    def read(self, entries: t.Collection[str]) -> dict[str, Slots]:
-        return self._store.read(entries)
-
-    def stage(self, values: t.Mapping[str, Held]) -> None:
-        self._store.stage(values)
-
-    def publish(self, values: t.Mapping[str, Publication]) -> None:
-        self._store.publish(values)
-
-    def settle(self, key_ids: t.Mapping[str, str]) -> None:
-        self._store.settle(key_ids)
-
-
-def _check_preset(preset: str, options: t.Mapping[str, t.Any]) -> None:
-    for name in _COMMANDS:
-        if options.get(name):
-            raise InputError(f"store.{name}: the preset {preset} has commands of its own. Give one of both.")
-    if not options.get("path"):
-        raise InputError(f"store.path is missing: the preset {preset} needs it.")
-
-
-class ProgramStore(TextStore):
+class CommandStore(TextStore):
     """The user's own programs.
 
     ``write`` takes the live value from standard input, ``read`` prints it; one final newline does not count. A ``read``
@@ -119,7 +64,7 @@ class ProgramStore(TextStore):
         return f"the command {shlex.join(self.options['write'])}"
 
     def probe(self, entries: t.Collection[str]) -> None:
-        for name in _COMMANDS:
+        for name in COMMANDS:
             arguments = self.options.get(name)
             if arguments and not shutil.which(arguments[0]):
                 raise StoreError(

@@ -19,11 +19,12 @@ def open_store(options: t.Mapping[str, t.Any], timeout: float, sessions: Session
 
     :raises InputError: An option has a value that this store can't use.
     """
-    return _class_of(options["type"])(options, timeout, sessions)
+    return _class_of(options)(options, timeout, sessions)
 
 
-def _class_of(kind: str) -> type[Store]:
+def _class_of(options: t.Mapping[str, t.Any]) -> type[Store]:
     """Imported when used: most tasks need one store, or none."""
+    kind = options["type"]
     if kind == "file":
         from .file import FileStore
 
@@ -44,6 +45,10 @@ def _class_of(kind: str) -> type[Store]:
         from .kubernetes import KubernetesStore
 
         return KubernetesStore
+    if options.get("preset"):
+        from .presets import preset_of
+
+        return preset_of(options)
     from .command import CommandStore
 
     return CommandStore

@@ -59,7 +59,11 @@ def test_no_tasks_at_all(blank: str | None) -> None:
 
 def test_a_store_or_tasks_for_all_but_not_both() -> None:
     store = {"type": "file", "path": "/keys/{name}"}
-    entries = [{"name": "a"}, {"name": "b", "store_tasks": "own.yml"}, {"name": "c", "store": {"path": "/c"}}]
+    entries: list[dict[str, Any]] = [
+        {"name": "a"},
+        {"name": "b", "store_tasks": "own.yml"},
+        {"name": "c", "store": {"path": "/c"}},
+    ]
     request = read_request(entries, store, None, "/play", lambda path: True)
     assert not request.problems
     assert [(service["tasks"], service["store"]) for service in request.services] == [
