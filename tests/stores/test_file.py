@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import yaml
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.file import FileStore, parse_mode
+from ansible_collections.community.honeycomb.plugins.module_utils._stores.opening import open_store
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.options import complete
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import (
     Held,
@@ -713,3 +715,17 @@ def test_a_value_known_already_keeps_its_id(tmp_path: Path) -> None:
     path.write_text(ONE.value)  # as if the process had died before the file was replaced
     found.publish({"": Publication(THREE, ONE.value)})
     assert found.read([""])[""].previous == ONE
+
+
+def test_many_values_in_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    """Each of them creates the folder, and none may take away what another one has put into it."""
+    for turn in range(30):
+        folder = tmp_path / str(turn) / "deep"
+        stores = [
+            open_store(complete({"type": "file", "path": f"{folder}/{number}"}), 10.0, Sessions())
+            for number in range(16)
+        ]
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda store: store.stage({"": ONE}), stores))
+        assert [store.read([""])[""].pending for store in stores] == [ONE] * 16
+        assert sorted(path.name for path in folder.iterdir()) == sorted(f"{number}.pending" for number in range(16))

@@ -189,7 +189,7 @@ class FileStore(Store):
     @contextlib.contextmanager
     def _locked(self, target: str) -> t.Iterator[None]:
         folder = os.path.dirname(target)
-        files.make_folders(folder, self._attributes)
+        files.make_folders(folder, self._attributes, self.timeout)
         with files.locked(folder, self.timeout):
             yield
 

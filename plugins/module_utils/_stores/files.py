@@ -119,29 +119,40 @@ def remove(path: str) -> None:
         _sync(os.path.dirname(path))
 
 
-def make_folders(folder: str, attributes: Attributes) -> None:
-    """Create what is missing of a folder, for nobody but the owner, and for the group where it may read the file."""
+def make_folders(folder: str, attributes: Attributes, timeout: float) -> None:
+    """Create what is missing of a folder, for nobody but the owner, and for the group where it may read the file.
+
+    Only one process at a time does it: a folder would also replace another one that is still empty.
+
+    :param timeout: Seconds to wait for others.
+    """
     missing = []
     while not os.path.lexists(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
     for path in reversed(missing):
-        wanted = _wanted(path, attributes, None)
-        mode = 0o700 | (0o010 if wanted.mode & 0o040 else 0) | (0o001 if wanted.mode & 0o004 else 0)
-        temporary = _temporary(os.path.dirname(path))
-        with _explained(path, "created"):
-            # Under another name until it is complete: the next run would take it for a folder of the user's.
-            os.mkdir(temporary, 0o700)
-            try:
-                if wanted.uid is not None or wanted.gid is not None:
-                    os.chown(temporary, _or_same(wanted.uid), _or_same(wanted.gid))
-                os.chmod(temporary, mode)
-                os.rename(temporary, path)
-            except BaseException as exc:
-                with contextlib.suppress(OSError):
-                    os.rmdir(temporary)
-                if not (isinstance(exc, OSError) and os.path.isdir(path)):
-                    raise  # and otherwise another process was quicker
+        above = os.path.dirname(path)
+        with locked(above, timeout):
+            if not os.path.lexists(path):
+                _make_folder(path, above, _wanted(path, attributes, None))
+
+
+def _make_folder(path: str, above: str, wanted: _Wanted) -> None:
+    mode = 0o700 | (0o010 if wanted.mode & 0o040 else 0) | (0o001 if wanted.mode & 0o004 else 0)
+    temporary = _temporary(above)
+    with _explained(path, "created"):
+        # Under another name until it is complete: the next run would take it for a folder of the user's.
+        os.mkdir(temporary, 0o700)
+        try:
+            if wanted.uid is not None or wanted.gid is not None:
+                os.chown(temporary, _or_same(wanted.uid), _or_same(wanted.gid))
+            os.chmod(temporary, mode)
+            os.rename(temporary, path)
+        except BaseException as exc:
+            with contextlib.suppress(OSError):
+                os.rmdir(temporary)
+            if not (isinstance(exc, OSError) and os.path.isdir(path)):
+                raise  # and otherwise another program was quicker
 
 
 @contextlib.contextmanager
@@ -301,7 +312,8 @@ def _sweep(folder: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(begin) and entry.name.endswith(end):
-                os.unlink(entry.path)
+                with contextlib.suppress(OSError):
+                    (os.rmdir if entry.is_dir(follow_symlinks=False) else os.unlink)(entry.path)
 
 
 def _sync(folder: str) -> None:
