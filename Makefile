@@ -32,6 +32,9 @@ test: .venv/test  ## everything but the slow tests: pytest, lint, sanity, integr
 test-full: .venv/test  ## the same with the slow tests
 	@$(CHECKS) pytest-full lint sanity integration
 
+.PHONY: stores
+stores: .venv/stores  ## install the real servers and programs that the tests of stores need (heavy; without them these are skipped)
+
 .PHONY: unit
 unit: .venv/test  ## the unit tests (make unit ARGS='-k NAME' runs some of them)
 	@$(VENV) -m pytest -n $$((2 * $$(nproc || echo 2) + 1)) tests/unit $(ARGS)
@@ -86,4 +89,9 @@ $(VENV):
 .venv/test: .venv/demo tests/requirements/test.txt tests/requirements/lint.txt
 	@echo "Installing what the tests need into .venv ..."
 	@$(VENV) -m pip install -qq --disable-pip-version-check -r tests/requirements/test.txt -r tests/requirements/lint.txt
+	@touch $@
+
+.venv/stores: .venv/test tests/requirements/stores.txt
+	@echo "Installing what the tests of stores need into .venv ..."
+	@$(VENV) -m pip install -qq --disable-pip-version-check -r tests/requirements/stores.txt
 	@touch $@
