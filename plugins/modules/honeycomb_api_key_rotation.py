@@ -297,7 +297,9 @@ blocked:
   type: list
   elements: str
 report:
-  description: The same as lines of text. With V(promote), what happened to each key.
+  description:
+    - The same as lines of text. With V(stage), a line for each key about which there is something to say. With V(promote), what happened to
+      each key.
   returned: success, for all phases but V(activate)
   type: list
   elements: str

@@ -41,7 +41,7 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
         return _changes(phases.retire(run, jobs), run)
     done = phases.stage(run, jobs)
     module.hand_back(done.created)
-    return {**_changes(done, run), "staged": [entry.as_result() for entry in done.staged]}
+    return {**_changes(done, run, brief=True), "staged": [entry.as_result() for entry in done.staged]}
 
 
 def _deployed(module: HoneycombModule, run: Run) -> dict[str, t.Any]:
@@ -66,11 +66,11 @@ def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes
     return Staged.from_options(entry, homes.find(store, address) if store else None)
 
 
-def _changes(done: phases.Changes, run: Run) -> dict[str, t.Any]:
+def _changes(done: phases.Changes, run: Run, *, brief: bool = False) -> dict[str, t.Any]:
     return {
         "changed": done.changed,
         "diff": report.diff(done.before, done.after),
-        **report.overview(done.cases, run.now()),
+        **report.overview(done.cases, run.now(), brief=brief),
     }
 
 

@@ -19,12 +19,15 @@ from .jobs import Case, about
 from .phases import Promotion
 
 
-def overview(cases: t.Sequence[Case], now: datetime) -> dict[str, t.Any]:
-    """The state of every key, for programs and (``report``) for people."""
+def overview(cases: t.Sequence[Case], now: datetime, *, brief: bool = False) -> dict[str, t.Any]:
+    """The state of every key, for programs and (``report``) for people.
+
+    :param brief: Tell people only what is done now, or needs them.
+    """
     return {
         "rotations": [_case_row(case, now) for case in cases],
         "blocked": [about(case.job.label, case.state.blocked) for case in cases if case.state.blocked],
-        "report": [line for case in cases for line in _case_lines(case, now)],
+        "report": _brief(cases) if brief else [line for case in cases for line in _case_lines(case, now)],
     }
 
 
@@ -117,19 +120,34 @@ def _case_lines(case: Case, now: datetime) -> list[str]:
         lines.append(f"  {row['kind']:<9} {mark:<8} {row['id']}  created {row['age'] or '?'} ago{since}{stale}")
     if not rows:
         lines.append("  no key of this name")
-    lines.extend(f"  note: {finding}" for finding in state.findings)
+    lines.extend(f"  {text}" for text in _matters(case))
     if state.blocked:
-        lines.append(f"  stopped: {state.blocked}")
         return lines
-    lines.extend(f"  now: {_verb(step)} {step.key and step.key.id} ({step.why})" for step in state.steps)
+    if not state.due and not state.steps:
+        lines.append(f"  now: nothing ({state.reason})")
+    lines.extend(f"  {format_timestamp(at)}: {what}" for at, what in state.upcoming)
+    return lines
+
+
+def _matters(case: Case) -> list[str]:
+    """What is done about a key now, or needs a person."""
+    job, state = case.job, case.state
+    told = [f"note: {finding}" for finding in state.findings]
+    if state.blocked:
+        return [*told, f"stopped: {state.blocked}"]
+    told += [f"now: {_verb(step)} {step.key and step.key.id} ({step.why})" for step in state.steps]
     if state.due:
         overlap = describe_seconds(job.policy.overlap.total_seconds()) if job.policy.overlap else ""
         after = f"disable the old one after {overlap}" if overlap else "disable the old one at once"
         grace = describe_seconds(job.policy.grace.total_seconds())
-        lines.append(
-            f"  now: create a new key, deploy it everywhere, {after}, delete it {grace} later ({state.reason})"
-        )
-    elif not state.steps:
-        lines.append(f"  now: nothing ({state.reason})")
-    lines.extend(f"  {format_timestamp(at)}: {what}" for at, what in state.upcoming)
-    return lines
+        new = f"go on with {state.continues.key.id}" if state.continues else "create a new key"
+        told.append(f"now: {new}, deploy it everywhere, {after}, delete it {grace} later ({state.reason})")
+    return told
+
+
+def _brief(cases: t.Sequence[Case]) -> list[str]:
+    """A line for each key about which there is something to say, and one for the others."""
+    told = [(case, _matters(case)) for case in cases]
+    lines = [about(case.job.label, "; ".join(texts)) for case, texts in told if texts]
+    quiet = sum(1 for _case, texts in told if not texts)
+    return [*lines, *([f"{quiet} of {len(cases)} keys: nothing to do"] if quiet else [])]
