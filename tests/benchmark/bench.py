@@ -29,6 +29,8 @@ import requests
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from benchmark.handover import handover  # noqa: E402
+
 from tools.workspace import clean_environment, stage  # noqa: E402
 
 LATENCY = 0.05
@@ -252,6 +254,7 @@ def main() -> int:
             compare(bench, options.count, options.existing, options.repeat, not options.quick),
             grow(bench, options.count, [100, 1000, 10000]),
             limited(bench, 3 * options.count, 2.0),
+            handover(bench, LATENCY, options.repeat, show, median_run),
         ]
     print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met. Is the machine busy?")
     return 0

@@ -37,6 +37,7 @@ class Request:
     :param rotations: The keys as the module takes them.
     :param tasks: For each key its ``store_tasks``, ``deploy_tasks`` and ``verify_tasks`` as full paths, empty where
         there are none.
+    :param storing: The positions of the keys that have store tasks, and ``deploying`` of those with tasks for hosts.
     :param stores: For each key the store that keeps its value, complete; empty where there is none. May hold secrets.
     :param notify_tasks: The full path, or an empty text.
     :param old_keys: The values of the keys that are replaced, empty where they were not given. Secrets.
@@ -45,6 +46,8 @@ class Request:
     problems: list[str]
     rotations: list[dict[str, t.Any]]
     tasks: list[dict[str, str]]
+    storing: list[int]
+    deploying: list[int]
     stores: list[dict[str, t.Any]]
     notify_tasks: str
     old_keys: list[str]
@@ -79,6 +82,8 @@ def read_request(
         problems=problems,
         rotations=[{name: value for name, value in entry.items() if name not in _ROLE_ONLY} for entry in entries],
         tasks=tasks,
+        storing=[position for position, files in enumerate(tasks) if files["store_tasks"]],
+        deploying=[position for position, files in enumerate(tasks) if files["deploy_tasks"] or files["verify_tasks"]],
         stores=stores,
         notify_tasks=notify_tasks,
         old_keys=[entry.get("old_key") or "" for entry in entries],

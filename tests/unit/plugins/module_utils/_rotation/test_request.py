@@ -29,6 +29,8 @@ def test_one_key_by_its_name() -> None:
         problems=[],
         rotations=[{"name": "checkout"}],
         tasks=[{"store_tasks": "", "deploy_tasks": "/plays/deploy.yml", "verify_tasks": ""}],
+        storing=[],
+        deploying=[0],
         stores=[{}],
         notify_tasks="/plays/tell.yml",
         old_keys=["value"],
