@@ -32,7 +32,7 @@ from .._api.client import Client, check_value
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError
 from .._parallel import in_parallel
-from .._stores.store import Held, Publication, Slots, Store
+from .._stores.store import Held, Publication, Slots, Store, StoreConflict
 from .._time import parse_timestamp
 from .acceptance import Claim, wait_until_accepted
 from .apply import apply_plan
@@ -114,15 +114,15 @@ class Delivery:
     def held(self) -> Held:
         return Held(self.claim.value, self.claim.key_id)
 
-    def fail(self, cause: str, advice: str = "") -> None:
+    def fail(self, error: HoneycombError | str) -> None:
         """Note what went wrong. The first failure counts; in what state things are then is for the caller to add."""
         if self.error is None:
-            self.error = HoneycombError(cause, advice=advice)
+            self.error = HoneycombError(error) if isinstance(error, str) else error
 
     def explain(self, state: str) -> None:
         """Add in what state things are after the failure, and what to do next."""
         if self.error is not None:
-            self.error = HoneycombError(self.error.message, advice=state)
+            self.error.message = f"{self.error.message} {state}"
 
 
 def check_live(run: Run, situations: t.Sequence[Situation]) -> list[Situation]:
@@ -250,12 +250,20 @@ def publish(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     """Make values live, and read them back."""
 
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
-        store.publish(
-            {
-                _entry(delivery): Publication(delivery.held, delivery.before.live, delivery.replaced_id)
-                for delivery in group
-            }
-        )
+        try:
+            store.publish(
+                {
+                    _entry(delivery): Publication(delivery.held, delivery.before.live, delivery.replaced_id)
+                    for delivery in group
+                }
+            )
+        except StoreConflict:
+            if len(group) == 1:
+                raise
+            # Nothing was written. What somebody changed must not keep the others from going live.
+            for delivery in group:
+                _by_store(run, [delivery], work)
+            return
         for delivery, slots in _read_back(store, group):
             delivery.version = slots.version
             if slots.live != delivery.claim.value:
@@ -270,9 +278,11 @@ def settle(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
         try:
             store.settle({_entry(delivery): delivery.claim.key_id for delivery in group})
-        except HoneycombError as exc:
+        except Exception as exc:  # pylint: disable=broad-except
+            places = ", ".join(delivery.home.place for delivery in group if delivery.home)
             run.warn(
-                f"The values are live, but the pending slot could not be emptied; the next run does that. {exc.message}"
+                f"The values are live, but the pending slot could not be emptied; a later run does that. "
+                f"{failure(places, exc).message}"
             )
 
     _by_store(run, [entry for entry in deliveries if entry.home and entry.home.store.has_pending], work)
@@ -292,9 +302,8 @@ def _by_store(
         try:
             work(store, group)
         except Exception as exc:  # pylint: disable=broad-except
-            error = failure(store, exc)
             for delivery in group:
-                delivery.fail(_told(delivery, error.message))
+                delivery.fail(_told(delivery, failure(t.cast(Home, delivery.home).place, exc).message))
 
     in_parallel(one, list(groups.values()), run.concurrency)
 
@@ -347,7 +356,9 @@ def each(run: Run, deliveries: t.Sequence[D], work: t.Callable[[D], None]) -> No
         try:
             work(delivery)
         except HoneycombError as exc:
-            delivery.fail(_told(delivery, exc.message))
+            # The same error, since the result of the task shows what the service said.
+            exc.message = _told(delivery, exc.message)
+            delivery.fail(exc)
         except Exception as exc:  # pylint: disable=broad-except
             delivery.fail(_told(delivery, HoneycombError.defect(exc).message))
 

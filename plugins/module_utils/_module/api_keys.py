@@ -87,7 +87,7 @@ def _decide(
     own = [item["store"] or params["store"] for item in params["api_keys"]]
     ways = [item["on_missing"] or params["on_missing"] for item in params["api_keys"]]
     homes = find_homes(Homes(params["timeout"]), wanted, plans, own, environments.known)
-    return decide_values(run, wanted, plans, homes, existing, ways)
+    return decide_values(run, wanted, plans, homes, existing, ways, environments.known)
 
 
 def _read_item(params: dict[str, t.Any], index: int, item: dict[str, t.Any]) -> Wanted:
