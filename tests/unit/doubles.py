@@ -374,7 +374,7 @@ class World:
                 self.broken.append(f"{what}: the value in {place} is that of {owner}")
 
     def homeless(self) -> list[ApiKey]:
-        """Enabled keys whose value is in no slot, and that do not say by their names that the next run disables them."""
+        """Enabled keys whose value is in no slot, and whose names do not tell the next run to disable them."""
         known = self.memory.values() | self.excused
         return [
             key

@@ -236,7 +236,7 @@ def test_a_run_that_dies_anywhere_is_finished_by_the_next(
 def test_where_nobody_can_tell_whose_value_it_is_readers_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The value of a configuration key does not tell its key, and a store without a pending slot does not either.
 
-    Where its replacement dies between the store and the names, the next run takes the new value for that of the old key.
+    Where its replacement dies between the store and the names, the next run takes the new value for the old one.
     The value works; a rotation puts the old key away.
     """
     world = World()
