@@ -317,8 +317,8 @@ class Service:
         return [key for key in self.keys.values() if not key.disabled]
 
     def _request(self, what: str, carry_out: Callable[[], R]) -> R:
-        self.requests.append(what)
         self.point(f"before {what}")
+        self.requests.append(what)
         if self.refuse(what):
             raise HoneycombError(f"{what.split()[0]} was refused.")
         answer = carry_out()

@@ -179,7 +179,9 @@ def create_pending(
     except HoneycombError as exc:
         for order, entry in made:
             try_to_put_away(run, order.base, entry.key)
-        return [exc if isinstance(entry, CreatedKey) else entry for entry in results], list(listing)
+        return [
+            _unelected(order, exc) if isinstance(entry, CreatedKey) else entry for order, entry in zip(orders, results)
+        ], list(listing)
     for position, (order, result) in enumerate(zip(orders, results)):
         if isinstance(result, CreatedKey):
             lost = lost_race(order.base, result.key, order.current_id, before, order.kin(latest), run.marks)
@@ -190,6 +192,17 @@ def create_pending(
                     advice="This run stops; the key that it created stays disabled.",
                 )
     return results, latest
+
+
+def _unelected(order: Order, exc: HoneycombError) -> HoneycombError:
+    """For each key the same error, with its label."""
+    error = HoneycombError(
+        f"{order.label[0].upper()}{order.label[1:]}: looking for other runs failed: {exc.message}",
+        advice="The key that this run created stays disabled and will not be used; rerun.",
+    )
+    error.status, error.code, error.pointer = exc.status, exc.code, exc.pointer
+    error.title, error.detail = exc.title, exc.detail
+    return error
 
 
 def _look_after(run: Run, made: t.Sequence[CreatedKey], look: t.Callable[[], list[ApiKey]]) -> list[ApiKey]:
@@ -238,12 +251,22 @@ def stage(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     """Put values into the pending slots, and read them back. A home without such a slot is left for later."""
 
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
-        store.stage({_entry(delivery): delivery.held for delivery in group})
-        for delivery, slots in _read_back(store, group):
-            if slots.pending != delivery.held:
-                delivery.fail(_told(delivery, _odd(delivery, slots.pending.value if slots.pending else None)))
+        odd = _stage(store, group)
+        # Another run, whose key this one has put away as a leftover, may have staged it a moment later. It gives up.
+        odd = _stage(store, [delivery for delivery, _slots in odd]) if odd else []
+        for delivery, slots in odd:
+            delivery.fail(_told(delivery, _odd(delivery, slots.pending.value if slots.pending else None)))
 
     _by_store(run, [entry for entry in deliveries if entry.home and entry.home.store.has_pending], work)
+
+
+def _stage(store: Store, group: t.Sequence[Delivery]) -> list[tuple[Delivery, Slots]]:
+    """Stage values.
+
+    :returns: Those that the store does not give back, with what it gives.
+    """
+    store.stage({_entry(delivery): delivery.held for delivery in group})
+    return [(delivery, slots) for delivery, slots in _read_back(store, group) if slots.pending != delivery.held]
 
 
 def publish(run: Run, deliveries: t.Sequence[Delivery]) -> None:

@@ -20,7 +20,7 @@ from .homes import Address, Home, Homes, look
 from .plan import Plan, Wanted, create_plan, label_of
 from .plan_many import RefusedItems
 from .present import Item
-from .values import Course, Situation, decide, owner
+from .values import Course, Situation, decide, guesses, owner
 
 
 def find_homes(
@@ -87,10 +87,11 @@ def decide_values(
             situations[position] = _situation(run, entry, plan, home, slots, existing, environment)
         except InputError as exc:
             refused[position] = exc.message
-    asked = dict(zip(situations, handover.check_live(run, list(situations.values()))))
+    asked = _look_again(run, dict(zip(situations, handover.check_live(run, list(situations.values())))))
     items: list[Item | None] = [None] * len(plans)
     for position, situation in asked.items():
         try:
+            _refuse_overtaken(situation)
             course = decide(situation, on_missing[position])
             if course.creates:
                 run.marks.check_base(situation.base)
@@ -102,6 +103,28 @@ def decide_values(
     if refused:
         raise RefusedItems(dict(sorted(refused.items())), len(plans))
     return items
+
+
+def _look_again(run: Run, situations: dict[int, Situation]) -> dict[int, Situation]:
+    """Where whose value it is has to be guessed from the pending keys, list those that there are now.
+
+    Another run may have created its key and published its value between the listing and the look into the store.
+    """
+    guessing = {position for position, situation in situations.items() if guesses(situation)}
+    if not guessing:
+        return situations
+    listing = run.client.list_keys()
+    return {
+        position: replace(situation, listing=listing) if position in guessing else situation
+        for position, situation in situations.items()
+    }
+
+
+def _refuse_overtaken(situation: Situation) -> None:
+    """Refuse to create a key that another run has created meanwhile."""
+    current = [entry.key.id for entry in situation.generations if entry.kind == "current"]
+    if situation.wanted.id is None and current:
+        raise InputError(f"{situation.label}another run was faster: {situation.base!r} is now key {current[0]}. Rerun.")
 
 
 def _environment(entry: Wanted, plan: Plan, environments: t.Mapping[str, Environment]) -> Environment:
@@ -135,6 +158,7 @@ def _situation(
         label=entry.label,
         unseen=bool(plan.key and plan.key.disabled),
         slug=environment.slug,
+        has_pending=home is None or home.store.has_pending,
     )
 
 

@@ -78,6 +78,7 @@ class Situation:
     :param wanted: The key as the task wants it, with its id where it exists.
     :param unseen: The key is disabled now, so Honeycomb refuses its value and can't tell whose it is.
     :param slots: What the store holds; ``None`` without a store.
+    :param has_pending: Whether the store has a pending slot.
     :param listing: The team's keys.
     :param live_check: What Honeycomb says of the live value, where :func:`has_to_ask`.
     :param team: The team's slug, and ``slug`` the environment's, to compare with what Honeycomb says of the value.
@@ -94,6 +95,7 @@ class Situation:
     place: str = ""
     label: str = ""
     unseen: bool = False
+    has_pending: bool = True
     team: str | None = None
     slug: str | None = None
 
@@ -153,15 +155,15 @@ def owner(situation: Situation) -> str | None:
         and check.team.get("slug") == situation.team
         and (situation.slug is None or check.environment.get("slug") == situation.slug)
     )
-    if not fits or wanted.id is not None or _pending_slot_is_full(situation):
+    if not fits or not guesses(situation):
         return wanted.id if fits else None
     nameless = [entry.key.id for entry in situation.generations if entry.kind == "pending" and entry.enabled]
     return nameless[-1] if nameless else None
 
 
-def _pending_slot_is_full(situation: Situation) -> bool:
-    """Whether the pending slot holds anything."""
-    return situation.slots is not None and situation.slots.pending is not None
+def guesses(situation: Situation) -> bool:
+    """Whether :func:`owner` takes the live value for a pending key's. The listing has to be younger than the slots."""
+    return situation.wanted.id is None and not situation.has_pending and situation.live_check is not None
 
 
 def decide(situation: Situation, on_missing: str) -> Course:
@@ -206,7 +208,7 @@ def _at_work(situation: Situation) -> set[str | None]:
 
 def _nameless(situation: Situation, pending: t.Iterable[ApiKey], live_id: str | None) -> bool:
     """Whether a run that died has published the value of a pending key, in a store without a pending slot."""
-    return not _pending_slot_is_full(situation) and live_id in [key.id for key in pending]
+    return not situation.has_pending and live_id in [key.id for key in pending]
 
 
 def _new(situation: Situation, pending: t.Sequence[ApiKey], live_id: str | None, action: str) -> Course:

@@ -300,6 +300,7 @@ def _situation(run: Run, job: Job, slots: Slots, listing: t.Sequence[ApiKey]) ->
         marks=run.marks,
         place=job.home.place if job.home else "",
         slug=job.environment.slug,
+        has_pending=job.home is None or job.home.store.has_pending,
     )
 
 

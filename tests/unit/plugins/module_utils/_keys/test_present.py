@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from unit.doubles import ENVIRONMENT, PENDING, Crash, World
+from unit.doubles import ENVIRONMENT, PENDING, Baton, Crash, World
 
+from ansible_collections.community.honeycomb.plugins.module_utils._errors import HoneycombError
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.apply import Outcome
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.homes import Homes
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.items import decide_values, find_homes
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan import Wanted
-from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan_many import plan_keys
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan_many import RefusedItems, plan_keys
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.present import carry_out
 
 Store = dict[str, Any]
@@ -302,3 +303,239 @@ def test_a_key_confirmed_by_hand_that_dies_anywhere_is_finished_by_the_next(
     monkeypatch: pytest.MonkeyPatch, build: Situation
 ) -> None:
     sweep(monkeypatch, lambda world: build(world, "/mine", "", "ingest"), by_hand, least=10)
+
+
+# -- two runs at once --------------------------------------------------------------------------------------------------
+
+
+def deleted_too_late(world: World) -> bool:
+    """Whether a leftover was found disabled, and another run enabled it before it was deleted.
+
+    Honeycomb has no deletion with a condition. Between the look and the deletion there is nothing but one answer; what
+    another run does meanwhile is lost, and told.
+    """
+    looked: set[str] = set()
+    for request in world.service.requests:
+        what, key_id = (*request.split(), "")[:2]
+        if what == "get_key":
+            looked.add(key_id)
+        elif what == "delete_key":
+            looked.discard(key_id)
+        elif what == "update_key" and key_id in looked:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("situation", "key_type", "pending"), CASES)
+def test_two_runs_at_once_end_with_one_key(
+    monkeypatch: pytest.MonkeyPatch, situation: str, key_type: str, pending: bool
+) -> None:
+    """One run until any request or store call, the other one until any, and then the rest of both."""
+    build, on_missing = SITUATIONS[situation]
+    entries = [(wanted("svc", key_type), at("/svc"))]
+    ends = set()
+    # Whether the other run begins after a call, or before the next one, makes no difference.
+    for first in range(1, 32, 2):
+        for second in range(1, 32, 2):
+            world = World()
+            world.install(monkeypatch)
+            world.memory.without_pending = set() if pending else {"/svc"}
+            build(world, "/svc", "", key_type)
+            world.baton = Baton([first, second, -1, -1])
+
+            def work(world: World = world) -> list[str]:
+                return errors(declare(world, entries, on_missing=on_missing))
+
+            results = world.baton.run([work, work])
+            world.baton = None
+            told = f"{first}, {second}: {results} {world.trace}"
+            assert all(isinstance(result, (list, HoneycombError)) for result in results), told
+            if deleted_too_late(world):
+                ends.add("deleted too late")
+                world.broken.clear()
+                world.excused.add(world.memory.at("/svc").live or "")
+            else:
+                ends.add(tuple(not result for result in results))
+                assert [] in results, told
+                assert world.broken == [], told
+                is_whole(world, "svc", "/svc", "", key_type)
+            world.undisturbed()
+            no_errors(declare(world, entries, on_missing=on_missing))
+            is_whole(world, "svc", "/svc", "", key_type)
+    assert (True, True) in ends, "where the other run begins in time, it finds everything done"
+
+
+# -- stores that fail --------------------------------------------------------------------------------------------------
+
+EFFECTS = ("refuse", "hang", "hang after", "lose", "garble", "overtake", "break")
+FAULTS = [
+    pytest.param(effect, call, nth, times, id=f"{effect}-{call}-{nth}-{'once' if times else 'always'}")
+    for effect in EFFECTS
+    for call, last in (("stage", 1), ("publish", 1), ("settle", 1), ("read", 3))
+    for nth in range(1 if call != "read" else 2, last + 1)
+    for times in (1, None)
+    if effect != "overtake" or call == "publish"
+]
+
+
+def tells_no_value(world: World, *texts: object) -> None:
+    for value in world.service.values.values():
+        for text in texts:
+            assert value[-20:] not in str(text)
+            assert value[-20:] not in repr(text)
+
+
+def check_failure(world: World, outcomes: Sequence[Outcome]) -> None:
+    """A failure of ``svc`` is told with its place and what to do next; the other key is not affected."""
+    messages = errors(outcomes)
+    tells_no_value(world, *messages, world.warnings, *(outcome.stored for outcome in outcomes))
+    tells_no_value(world, *(outcome.error for outcome in outcomes), *(outcome.plan for outcome in outcomes))
+    for message in [*messages, *world.warnings]:
+        assert "/svc" in message
+        assert "/other" not in message
+    for message in messages:
+        assert message.startswith("Key hcx")
+        assert "'svc' of production" in message
+        assert "erun" in message.split(". ")[-1], "it does not end with what to do"
+    is_there(world, "other", "/other")
+
+
+def is_there(world: World, name: str, path: str) -> None:
+    (key,) = world.service.named(name)
+    assert (key.disabled, world.memory.at(path).live) == (False, world.service.values[str(key.id)])
+
+
+@pytest.mark.parametrize("pending", [True, False], ids=["", "no pending slot"])
+@pytest.mark.parametrize("situation", ["nothing there", "died nameless", "value lost", "waits disabled"])
+@pytest.mark.parametrize(("effect", "call", "nth", "times"), FAULTS)
+def test_a_store_that_fails(
+    world: World, situation: str, pending: bool, effect: str, call: str, nth: int, times: int | None
+) -> None:
+    if situation == "waits disabled" and not pending:
+        pytest.skip("such a store has nowhere to keep the value of a disabled key")
+    build, on_missing = SITUATIONS[situation]
+    world.memory.without_pending = set() if pending else {"/svc"}
+    build(world, "/svc", "", "ingest")
+    world.memory.fail(effect, call, nth=nth, times=times, path="/svc")
+    # What another writer wrote, and what a store makes of a value, is not the engine's.
+    world.excused |= {"written-by-somebody-else"}
+    entries = [(wanted("svc"), at("/svc")), (wanted("other"), at("/other"))]
+    outcomes = declare(world, entries, on_missing=on_missing)
+    check_failure(world, outcomes)
+    assert world.homeless() == []
+    # A store that says of a value that it does not have it, but has it, can't be helped.
+    if effect != "garble" and (call, effect, pending) != ("read", "lose", False):
+        assert world.broken == []
+    world.broken.clear()
+    world.excused.add(world.memory.at("/svc").live or "")
+    failed, warned = bool(errors(outcomes)), bool(world.warnings)
+    if call == "settle":
+        assert (failed, warned) == (False, pending and effect not in ("lose", "garble"))
+    elif call == "publish" or (call == "stage" and pending and situation != "waits disabled" and times is None):
+        assert failed
+    if not failed:
+        is_there(world, "svc", "/svc")
+    # What every message says.
+    world.undisturbed()
+    no_errors(declare(world, entries, on_missing=on_missing))
+    is_whole(world, "svc", "/svc")
+    is_whole(world, "other", "/other")
+
+
+@pytest.mark.parametrize("pending", [True, False], ids=["", "no pending slot"])
+@pytest.mark.parametrize("nth", range(1, 10))
+def test_a_store_that_is_sealed_in_the_middle(world: World, nth: int, pending: bool) -> None:
+    world.memory.without_pending = set() if pending else {"/svc"}
+    world.memory.fail("refuse", nth=nth, times=None, path="/svc")
+    entries = [(wanted("svc"), at("/svc")), (wanted("other"), at("/other"))]
+    if nth <= 2:
+        with pytest.raises(RefusedItems) as caught:
+            declare(world, entries)
+        assert "svc: memory /svc can't be written: permission denied." in caught.value.message
+        assert "Nothing was written" in caught.value.message
+        assert world.service.keys == {}
+    else:
+        outcomes = declare(world, entries)
+        check_failure(world, outcomes)
+        assert world.homeless() == []
+        assert bool(errors(outcomes)) == (nth < (7 if pending else 5))
+    world.undisturbed()
+    no_errors(declare(world, entries))
+    is_whole(world, "svc", "/svc")
+    is_whole(world, "other", "/other")
+
+
+@pytest.mark.parametrize(("effect", "told"), [("hang", "no answer within 10 s"), ("break", "RuntimeError")])
+@pytest.mark.parametrize("call", ["probe", "read"])
+def test_a_store_that_fails_at_first_stops_everything(world: World, effect: str, told: str, call: str) -> None:
+    world.memory.put("/svc", live="sssssssssssssssssssssecret")
+    world.memory.fail(effect, call, path="/svc")
+    with pytest.raises(RefusedItems, match=told) as caught:
+        declare(world, [(wanted("svc"), at("/svc")), (wanted("other"), at("/other"))])
+    assert "/svc" in caught.value.message
+    assert "secret" not in caught.value.message
+    assert world.service.keys == {}
+
+
+def test_one_entry_in_conflict_does_not_hold_up_the_others(world: World) -> None:
+    world.excused.add("mine")
+    entries = [(wanted(name), at("/apps", name)) for name in "abc"]
+    real = world.service.check_value
+
+    def overtake(value: str) -> Any:
+        world.memory.put("/apps", "b", live="mine")
+        return real(value)
+
+    world.service.check_value = overtake  # type: ignore[method-assign]
+    (message,) = errors(declare(world, entries))
+    assert "'b' of production: memory /apps#b was changed by somebody else" in message
+    assert "Its value is kept in the pending slot of memory /apps#b: rerun, and this key is used." in message
+    world.service.check_value = real  # type: ignore[method-assign]
+    for name in "ac":
+        is_whole(world, name, "/apps", name)
+    before = len(world.service.keys)
+    no_errors(declare(world, entries))
+    is_whole(world, "b", "/apps", "b")
+    assert len(world.service.keys) == before, "it did not use this key"
+
+
+@pytest.mark.parametrize(("situation", "key_type", "pending"), CASES)
+def test_a_request_that_fails(monkeypatch: pytest.MonkeyPatch, situation: str, key_type: str, pending: bool) -> None:
+    """Each request in turn is refused, once; where a task goes on, its other key is not affected."""
+    build, on_missing = SITUATIONS[situation]
+    entries = [(wanted("svc", key_type), at("/svc")), (wanted("other"), at("/other"))]
+    for number in range(1, 40):
+        world = World()
+        world.install(monkeypatch)
+        world.memory.without_pending = set() if pending else {"/svc"}
+        build(world, "/svc", "", key_type)
+        counted: list[str] = []
+
+        def refuse(request: str, counted: list[str] = counted, number: int = number) -> bool:
+            counted.append(request)
+            return len(counted) == number
+
+        world.service.refuse = refuse
+        try:
+            messages = errors(declare(world, entries, on_missing=on_missing))
+        except HoneycombError as exc:
+            messages = [exc.message]
+        if len(counted) < number:
+            assert not messages
+            break
+        told = f"{counted[number - 1]}: {messages} {world.warnings}"
+        # Whether a value is accepted is asked again.
+        if not counted[number - 1].startswith("check_value"):
+            assert messages, told
+        if len(messages) == 2:
+            assert counted[number - 1] == "list_keys", told
+            assert all("looking for other runs failed" in message for message in messages), told
+        tells_no_value(world, *messages, world.warnings)
+        assert world.broken == [], told
+        assert world.homeless() == [], told
+        world.undisturbed()
+        no_errors(declare(world, entries, on_missing=on_missing))
+        is_whole(world, "svc", "/svc", "", key_type)
+        is_whole(world, "other", "/other")
+    else:
+        pytest.fail("it never ends")
