@@ -274,7 +274,9 @@ def _stored(
     stored: dict[int, Stored] = {}
     for position, slots in found.items():
         if isinstance(slots, HoneycombError):
-            stored[position] = Stored(trouble=slots.message)
+            stored[position] = Stored(
+                trouble=f"{slots.message} Nothing was done. Fix the store, then rerun the rotation."
+            )
             continue
         situation = asked[position]
         live_id = owner(situation)
