@@ -93,6 +93,12 @@ def decide_values(
         try:
             _refuse_overtaken(situation)
             course = decide(situation, on_missing[position])
+            if course.replaces and wanted[position].id:
+                raise InputError(
+                    f"{situation.label}on_missing: key {wanted[position].id} is given by its id, and a replacement has "
+                    "another one: the next run would replace the key again. Give name, key_type and environment in "
+                    "place of id."
+                )
             if course.creates:
                 run.marks.check_base(situation.base)
         except InputError as exc:

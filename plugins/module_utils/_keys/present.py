@@ -141,7 +141,7 @@ def _confirm(
     for position, steps in enumerate(due):
         for outcome in apply_or_predict(run, steps, existing):
             if outcome.error:
-                advice = f"Key {plans[position].key and plans[position].key.id} was left as it is; rerun."
+                advice = f"Key {t.cast(ApiKey, plans[position].key).id} was left as it is; rerun."
                 error = HoneycombError(_left_over(outcome.plan.key, outcome.error), advice=advice)
                 failed[position] = Outcome(plans[position], error=error)
             else:
@@ -272,8 +272,7 @@ def _order(item: Item) -> Order:
         label=item.label,
         base=item.base,
         new=item.course.key,
-        # A key that gets another name by this task does not have it yet.
-        current_id=item.plan.key.id if item.plan.key and item.plan.key.name == item.base else None,
+        current_id=item.course.replaces.id if item.course.replaces else None,
     )
 
 

@@ -256,6 +256,19 @@ def test_where_nobody_can_tell_whose_value_it_is_readers_keep_it(monkeypatch: py
     assert world.broken == []
 
 
+@pytest.mark.parametrize("live", ["retired", "not-a-value"])
+def test_the_previous_slot_says_whose_value_it_is(world: World, live: str) -> None:
+    """What is live is not the value of the key that is replaced: that one's is missing."""
+    retired = world.service.add("svc [retired 20260101T000000Z]", permissions=_granted("ingest"))
+    world.service.add("svc", permissions=_granted("ingest"))
+    value = world.service.values[str(retired.id)] if live == "retired" else live
+    world.excused.add(value)
+    world.memory.put("/svc", live=value)
+    no_errors(declare(world, [(wanted("svc"), at("/svc"))], on_missing="replace"))
+    previous = world.memory.at("/svc").previous
+    assert (previous.value, previous.key_id) == (value, retired.id if live == "retired" else None)
+
+
 def many(world: World) -> list[Outcome]:
     entries = [
         (wanted("new"), at("/apps", "new")),
@@ -333,7 +346,7 @@ def test_two_runs_at_once_end_with_one_key(
     """One run until any request or store call, the other one until any, and then the rest of both."""
     build, on_missing = SITUATIONS[situation]
     entries = [(wanted("svc", key_type), at("/svc"))]
-    ends = set()
+    ends: set[object] = set()
     # Whether the other run begins after a call, or before the next one, makes no difference.
     for first in range(1, 32, 2):
         for second in range(1, 32, 2):
@@ -405,14 +418,17 @@ def is_there(world: World, name: str, path: str) -> None:
     assert (key.disabled, world.memory.at(path).live) == (False, world.service.values[str(key.id)])
 
 
-@pytest.mark.parametrize("pending", [True, False], ids=["", "no pending slot"])
-@pytest.mark.parametrize("situation", ["nothing there", "died nameless", "value lost", "waits disabled"])
+@pytest.mark.parametrize(
+    ("situation", "pending"),
+    [
+        *((name, pending) for name in ("nothing there", "died nameless", "value lost") for pending in (True, False)),
+        ("waits disabled", True),
+    ],
+)
 @pytest.mark.parametrize(("effect", "call", "nth", "times"), FAULTS)
 def test_a_store_that_fails(
     world: World, situation: str, pending: bool, effect: str, call: str, nth: int, times: int | None
 ) -> None:
-    if situation == "waits disabled" and not pending:
-        pytest.skip("such a store has nowhere to keep the value of a disabled key")
     build, on_missing = SITUATIONS[situation]
     world.memory.without_pending = set() if pending else {"/svc"}
     build(world, "/svc", "", "ingest")
