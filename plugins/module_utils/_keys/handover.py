@@ -32,7 +32,7 @@ from .._api.client import Client, check_value
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError
 from .._parallel import in_parallel
-from .._stores.store import Held, Publication, Slots, Store
+from .._stores.store import Held, Publication, Slots, Store, StoreConflict
 from .._time import parse_timestamp
 from .acceptance import Claim, wait_until_accepted
 from .apply import apply_plan
@@ -114,15 +114,15 @@ class Delivery:
     def held(self) -> Held:
         return Held(self.claim.value, self.claim.key_id)
 
-    def fail(self, cause: str, advice: str = "") -> None:
+    def fail(self, error: HoneycombError | str) -> None:
         """Note what went wrong. The first failure counts; in what state things are then is for the caller to add."""
         if self.error is None:
-            self.error = HoneycombError(cause, advice=advice)
+            self.error = HoneycombError(error) if isinstance(error, str) else error
 
     def explain(self, state: str) -> None:
         """Add in what state things are after the failure, and what to do next."""
         if self.error is not None:
-            self.error = HoneycombError(self.error.message, advice=state)
+            self.error.message = f"{self.error.message} {state}"
 
 
 def check_live(run: Run, situations: t.Sequence[Situation]) -> list[Situation]:
@@ -179,7 +179,9 @@ def create_pending(
     except HoneycombError as exc:
         for order, entry in made:
             try_to_put_away(run, order.base, entry.key)
-        return [exc if isinstance(entry, CreatedKey) else entry for entry in results], list(listing)
+        return [
+            _unelected(order, exc) if isinstance(entry, CreatedKey) else entry for order, entry in zip(orders, results)
+        ], list(listing)
     for position, (order, result) in enumerate(zip(orders, results)):
         if isinstance(result, CreatedKey):
             lost = lost_race(order.base, result.key, order.current_id, before, order.kin(latest), run.marks)
@@ -190,6 +192,17 @@ def create_pending(
                     advice="This run stops; the key that it created stays disabled.",
                 )
     return results, latest
+
+
+def _unelected(order: Order, exc: HoneycombError) -> HoneycombError:
+    """For each key the same error, with its label."""
+    error = HoneycombError(
+        f"{order.label[0].upper()}{order.label[1:]}: looking for other runs failed: {exc.message}",
+        advice="The key that this run created stays disabled and will not be used; rerun.",
+    )
+    error.status, error.code, error.pointer = exc.status, exc.code, exc.pointer
+    error.title, error.detail = exc.title, exc.detail
+    return error
 
 
 def _look_after(run: Run, made: t.Sequence[CreatedKey], look: t.Callable[[], list[ApiKey]]) -> list[ApiKey]:
@@ -238,24 +251,42 @@ def stage(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     """Put values into the pending slots, and read them back. A home without such a slot is left for later."""
 
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
-        store.stage({_entry(delivery): delivery.held for delivery in group})
-        for delivery, slots in _read_back(store, group):
-            if slots.pending != delivery.held:
-                delivery.fail(_told(delivery, _odd(delivery, slots.pending.value if slots.pending else None)))
+        odd = _stage(store, group)
+        # Another run, whose key this one has put away as a leftover, may have staged it a moment later. It gives up.
+        odd = _stage(store, [delivery for delivery, _slots in odd]) if odd else []
+        for delivery, slots in odd:
+            delivery.fail(_told(delivery, _odd(delivery, slots.pending.value if slots.pending else None)))
 
     _by_store(run, [entry for entry in deliveries if entry.home and entry.home.store.has_pending], work)
+
+
+def _stage(store: Store, group: t.Sequence[Delivery]) -> list[tuple[Delivery, Slots]]:
+    """Stage values.
+
+    :returns: Those that the store does not give back, with what it gives.
+    """
+    store.stage({_entry(delivery): delivery.held for delivery in group})
+    return [(delivery, slots) for delivery, slots in _read_back(store, group) if slots.pending != delivery.held]
 
 
 def publish(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     """Make values live, and read them back."""
 
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
-        store.publish(
-            {
-                _entry(delivery): Publication(delivery.held, delivery.before.live, delivery.replaced_id)
-                for delivery in group
-            }
-        )
+        try:
+            store.publish(
+                {
+                    _entry(delivery): Publication(delivery.held, delivery.before.live, delivery.replaced_id)
+                    for delivery in group
+                }
+            )
+        except StoreConflict:
+            if len(group) == 1:
+                raise
+            # Nothing was written. What somebody changed must not keep the others from going live.
+            for delivery in group:
+                _by_store(run, [delivery], work)
+            return
         for delivery, slots in _read_back(store, group):
             delivery.version = slots.version
             if slots.live != delivery.claim.value:
@@ -270,9 +301,11 @@ def settle(run: Run, deliveries: t.Sequence[Delivery]) -> None:
     def work(store: Store, group: t.Sequence[Delivery]) -> None:
         try:
             store.settle({_entry(delivery): delivery.claim.key_id for delivery in group})
-        except HoneycombError as exc:
+        except Exception as exc:  # pylint: disable=broad-except
+            places = ", ".join(delivery.home.place for delivery in group if delivery.home)
             run.warn(
-                f"The values are live, but the pending slot could not be emptied; the next run does that. {exc.message}"
+                f"The values are live, but the pending slot could not be emptied; a later run does that. "
+                f"{failure(places, exc).message}"
             )
 
     _by_store(run, [entry for entry in deliveries if entry.home and entry.home.store.has_pending], work)
@@ -292,9 +325,8 @@ def _by_store(
         try:
             work(store, group)
         except Exception as exc:  # pylint: disable=broad-except
-            error = failure(store, exc)
             for delivery in group:
-                delivery.fail(_told(delivery, error.message))
+                delivery.fail(_told(delivery, failure(t.cast(Home, delivery.home).place, exc).message))
 
     in_parallel(one, list(groups.values()), run.concurrency)
 
@@ -347,7 +379,9 @@ def each(run: Run, deliveries: t.Sequence[D], work: t.Callable[[D], None]) -> No
         try:
             work(delivery)
         except HoneycombError as exc:
-            delivery.fail(_told(delivery, exc.message))
+            # The same error, since the result of the task shows what the service said.
+            exc.message = _told(delivery, exc.message)
+            delivery.fail(exc)
         except Exception as exc:  # pylint: disable=broad-except
             delivery.fail(_told(delivery, HoneycombError.defect(exc).message))
 

@@ -112,7 +112,7 @@ def look(homes: t.Sequence[Home], concurrency: int, *, writing: bool) -> dict[Ho
                 store.probe(entries)
             return dict(store.read(entries))
         except Exception as exc:  # pylint: disable=broad-except
-            return dict.fromkeys(entries, failure(store, exc))
+            return {entry: failure(store.place(entry), exc) for entry in entries}
 
     containers = by_store(homes)
     found = in_parallel(work, containers, concurrency)
@@ -121,8 +121,8 @@ def look(homes: t.Sequence[Home], concurrency: int, *, writing: bool) -> dict[Ho
     }
 
 
-def failure(store: Store, exc: Exception) -> HoneycombError:
+def failure(place: str, exc: Exception) -> HoneycombError:
     """What a store raised, as an error. The words of an unexpected exception may hold anything."""
     if isinstance(exc, HoneycombError):
         return exc
-    return StoreError(HoneycombError.defect(exc).message, advice=f"It happened in the store {store.type}.")
+    return StoreError(f"{place} can't be used. {HoneycombError.defect(exc).message}")

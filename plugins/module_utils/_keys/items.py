@@ -20,7 +20,7 @@ from .homes import Address, Home, Homes, look
 from .plan import Plan, Wanted, create_plan, label_of
 from .plan_many import RefusedItems
 from .present import Item
-from .values import Course, Situation, decide
+from .values import Course, Situation, decide, guesses, owner
 
 
 def find_homes(
@@ -47,8 +47,7 @@ def find_homes(
                     f"{entry.label}state: with a store, the value gets home within the task. Use state=present, or "
                     "omit store to store the value yourself."
                 )
-            environment = entry.environment or environments.get(plan.after.environment_id)
-            slug = environment.slug if environment else None
+            slug = _environment(entry, plan, environments).slug
             found[position] = homes.find(dictionary, Address(plan.after.name, slug, plan.after.key_type, entry.label))
         except InputError as exc:
             refused[position] = exc.message
@@ -64,10 +63,12 @@ def decide_values(
     homes: t.Mapping[int, Home],
     existing: t.Sequence[ApiKey],
     on_missing: t.Sequence[str],
+    environments: t.Mapping[str, Environment],
 ) -> list[Item | None]:
     """What comes next for the value of each key; ``None`` for a key that has no value to take care of.
 
     :param homes: Where values belong, by the position of the items.
+    :param environments: Those that are known, by id.
     :raises RefusedItems: Some can't be done, or a store can't be used. Nothing was written.
     """
     found = look(list(homes.values()), run.concurrency, writing=True)
@@ -82,27 +83,70 @@ def decide_values(
             refused[position] = f"{entry.label}{slots.message}"
             continue
         try:
-            situations[position] = _situation(run, entry, plan, home, slots, existing)
+            environment = _environment(entry, plan, environments)
+            situations[position] = _situation(run, entry, plan, home, slots, existing, environment)
         except InputError as exc:
             refused[position] = exc.message
-    asked = dict(zip(situations, handover.check_live(run, list(situations.values()))))
+    asked = _look_again(run, dict(zip(situations, handover.check_live(run, list(situations.values())))))
     items: list[Item | None] = [None] * len(plans)
     for position, situation in asked.items():
         try:
+            _refuse_overtaken(situation)
             course = decide(situation, on_missing[position])
+            if course.replaces and wanted[position].id:
+                raise InputError(
+                    f"{situation.label}on_missing: key {wanted[position].id} is given by its id, and a replacement has "
+                    "another one: the next run would replace the key again. Give name, key_type and environment in "
+                    "place of id."
+                )
             if course.creates:
                 run.marks.check_base(situation.base)
         except InputError as exc:
             refused[position] = exc.message
             continue
-        items[position] = _item(run, wanted[position], plans[position], homes.get(position), situation, course)
+        environment = _environment(wanted[position], plans[position], environments)
+        items[position] = _item(run, plans[position], homes.get(position), situation, course, environment)
     if refused:
         raise RefusedItems(dict(sorted(refused.items())), len(plans))
     return items
 
 
+def _look_again(run: Run, situations: dict[int, Situation]) -> dict[int, Situation]:
+    """Where whose value it is has to be guessed from the pending keys, list those that there are now.
+
+    Another run may have created its key and published its value between the listing and the look into the store.
+    """
+    guessing = {position for position, situation in situations.items() if guesses(situation)}
+    if not guessing:
+        return situations
+    listing = run.client.list_keys()
+    return {
+        position: replace(situation, listing=listing) if position in guessing else situation
+        for position, situation in situations.items()
+    }
+
+
+def _refuse_overtaken(situation: Situation) -> None:
+    """Refuse to create a key that another run has created meanwhile."""
+    current = [entry.key.id for entry in situation.generations if entry.kind == "current"]
+    if situation.wanted.id is None and current:
+        raise InputError(f"{situation.label}another run was faster: {situation.base!r} is now key {current[0]}. Rerun.")
+
+
+def _environment(entry: Wanted, plan: Plan, environments: t.Mapping[str, Environment]) -> Environment:
+    """The environment of a key, as far as it is known: a task may give a key by its id only."""
+    environment_id = t.cast(ApiKey, plan.after).environment_id
+    return entry.environment or environments.get(environment_id) or Environment(environment_id)
+
+
 def _situation(
-    run: Run, entry: Wanted, plan: Plan, home: Home | None, slots: Slots | None, existing: t.Sequence[ApiKey]
+    run: Run,
+    entry: Wanted,
+    plan: Plan,
+    home: Home | None,
+    slots: Slots | None,
+    existing: t.Sequence[ApiKey],
+    environment: Environment,
 ) -> Situation:
     after = t.cast(ApiKey, plan.after)
     if home and not home.store.has_pending and after.disabled and plan.action == "create":
@@ -119,13 +163,15 @@ def _situation(
         place=home.place if home else "",
         label=entry.label,
         unseen=bool(plan.key and plan.key.disabled),
-        slug=entry.environment.slug if entry.environment else None,
+        slug=environment.slug,
+        has_pending=home is None or home.store.has_pending,
     )
 
 
-def _item(run: Run, entry: Wanted, plan: Plan, home: Home | None, situation: Situation, course: Course) -> Item:
+def _item(
+    run: Run, plan: Plan, home: Home | None, situation: Situation, course: Course, environment: Environment
+) -> Item:
     after = t.cast(ApiKey, plan.after)
-    environment = entry.environment or Environment(after.environment_id)
     if course.action == "keep" and plan.action == "create":
         plan = Plan("none", course.key, course.key, label=plan.label)
     elif home is None:
@@ -138,5 +184,5 @@ def _item(run: Run, entry: Wanted, plan: Plan, home: Home | None, situation: Sit
         environment=environment,
         course=course,
         home=home,
-        before=situation.slots or Slots(),
+        before=replace(situation.slots or Slots(), live_id=owner(situation)),
     )

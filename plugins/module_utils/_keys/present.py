@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from .._api.resources import ApiKey, CreatedKey, Environment
-from .._errors import HoneycombError
+from .._errors import HoneycombError, NotFound
 from .._parallel import in_parallel
 from .._stores.store import Slots
 from . import handover
@@ -22,8 +22,9 @@ from .apply import Outcome, apply_plans, predict
 from .generations import Generation, shelve
 from .handover import Delivery, Order, Run
 from .homes import Home
+from .homes import look as look_at
 from .plan import Plan, delete_plan, update_plan
-from .values import Course, plan_confirmation
+from .values import Course, begins_with_id, held_for, plan_confirmation
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Item:
     :param base: The name that it has in the end.
     :param label: The key in messages, such as "ingest key 'checkout' of production".
     :param home: Where its value belongs; ``None`` where the user stores it and confirms the key afterwards.
-    :param before: What the home holds.
+    :param before: What the home holds, with the key that the live value belongs to, as far as that is known.
     """
 
     plan: Plan
@@ -51,14 +52,19 @@ class Item:
         return not (self.plan.after and self.plan.after.disabled)
 
     @property
+    def staged(self) -> bool:
+        """Whether its value is at home before it is live."""
+        return self.home is not None and self.home.store.has_pending
+
+    @property
     def named_when_enabled(self) -> bool:
         """Whether the key gets its own name together with being enabled, since its value is at home by then."""
-        return self.home is not None and self.home.store.has_pending and self.course.action in ("create", "finish")
+        return self.staged and self.course.action in ("create", "finish")
 
     @property
     def named_when_published(self) -> bool:
         """Whether it gets its name last, since there is no pending slot."""
-        return self.home is not None and not self.home.store.has_pending and self.course.action in ("create", "finish")
+        return self.home is not None and not self.staged
 
 
 @dataclass
@@ -99,29 +105,49 @@ def carry_out(
     :param existing: The keys that were there, and ``look`` lists those that are there now.
     :returns: An outcome for each plan, and those of other keys that have to change because of them.
     """
-    extras = [step for plan in plans for step in plan_confirmation(plan, existing, run.marks, run.now())]
+    done, others = _confirm(run, plans, existing)
     ways = [item.course.action if item else None for item in items]
     # What is at home already needs no handover. A key whose value is published later is changed, or enabled, before.
-    plain = [position for position, way in enumerate(ways) if way in (None, "keep", "publish")]
+    plain = [position for position, way in enumerate(ways) if way in (None, "keep", "publish") and position not in done]
     steps = [item.plan if item else plan for item, plan in zip(items, plans)]
-    done = dict(zip(plain, apply_or_predict(run, [steps[position] for position in plain], existing)))
+    done.update(zip(plain, apply_or_predict(run, [steps[position] for position in plain], existing)))
     moving = [
         position
         for position, way in enumerate(ways)
         if way not in (None, "keep") and not (position in done and done[position].error)
     ]
     work = [t.cast(Item, items[position]) for position in moving]
-    if run.preview:
-        moved, others = predict_handover(run, work)
-    else:
-        moved, others = bring_home(run, work, existing, look)
+    moved, more = predict_handover(run, work) if run.preview else bring_home(run, work, existing, look)
     done.update(zip(moving, moved))
-    outcomes = [_kept(done[position], items[position]) for position in range(len(plans))]
-    if not run.preview:
-        _settle(run, [item for item in items if item and item.course.settle])
-    if not any(outcome.error for outcome in outcomes):
-        others += apply_or_predict(run, extras, existing)
-    return outcomes, others
+    others += more
+    settling = [
+        position for position, item in enumerate(items) if item and item.course.settle and not done[position].error
+    ]
+    settled, more = _settle(run, [(done[position], t.cast(Item, items[position])) for position in settling])
+    done.update(zip(settling, settled))
+    others += more
+    return [_kept(done[position], items[position]) for position in range(len(plans))], others
+
+
+def _confirm(
+    run: Run, plans: t.Sequence[Plan], existing: t.Sequence[ApiKey]
+) -> tuple[dict[int, Outcome], list[Outcome]]:
+    """Put away what keys that are confirmed now supersede. Once they have their names, no run would find it.
+
+    :returns: The outcomes of plans that can't be carried out, by their positions, and those of other keys.
+    """
+    failed: dict[int, Outcome] = {}
+    others: list[Outcome] = []
+    due = [plan_confirmation(plan, existing, run.marks, run.now()) for plan in plans]
+    for position, steps in enumerate(due):
+        for outcome in apply_or_predict(run, steps, existing):
+            if outcome.error:
+                advice = f"Key {t.cast(ApiKey, plans[position].key).id} was left as it is; rerun."
+                error = HoneycombError(_left_over(outcome.plan.key, outcome.error), advice=advice)
+                failed[position] = Outcome(plans[position], error=error)
+            else:
+                others.append(outcome)
+    return failed, others
 
 
 def apply_or_predict(run: Run, plans: t.Sequence[Plan], existing: t.Sequence[ApiKey]) -> list[Outcome]:
@@ -133,24 +159,26 @@ def apply_or_predict(run: Run, plans: t.Sequence[Plan], existing: t.Sequence[Api
 
 def _kept(outcome: Outcome, item: Item | None) -> Outcome:
     """The outcome of a key whose value was at home already, with where that is."""
-    if item is None or item.home is None or item.course.action != "keep" or item.before.live is None:
+    if item is None or item.home is None or item.course.action != "keep" or outcome.error:
         return outcome
-    return replace(outcome, stored=item.home.describe(item.before.live, item.before.version))
+    before, key_id = item.before, item.course.key.id
+    if before.live is not None and before.live_id == key_id:
+        return replace(outcome, stored=item.home.describe(before.live, before.version))
+    held = held_for(before, key_id)
+    return replace(outcome, stored=item.home.describe(held.value, slot="pending")) if held else outcome
 
 
-def _settle(run: Run, items: t.Sequence[Item]) -> None:
-    """Empty pending slots that a run which died at the very end has left."""
-    handover.settle(
-        run,
-        [
-            Delivery(
-                item.base,
-                Claim(item.label, str(item.course.key.id), item.course.key.key_type, item.environment, ""),
-                item.course.key,
-                item.home,
-            )
-            for item in items
-        ],
+def _settle(run: Run, kept: t.Sequence[tuple[Outcome, Item]]) -> tuple[list[Outcome], list[Outcome]]:
+    """Finish what a run that died at the very end has left: superseded keys, and full pending slots."""
+    if run.preview:
+        steps = [_supersede(run, item, key) for _outcome, item in kept for key in item.course.superseded]
+        return [outcome for outcome, _item in kept], [Outcome(step, True, step.after) for step in steps]
+    works = [_work(item, None) for _outcome, item in kept]
+    for step in _LAST_STEPS:
+        _take(run, step, works)
+    return (
+        [replace(outcome, error=work.error) if work.error else outcome for (outcome, _item), work in zip(kept, works)],
+        [extra for work in works for extra in work.extras],
     )
 
 
@@ -188,19 +216,25 @@ def bring_home(
         position: _work(item, created.get(position)) for position, item in enumerate(items) if position not in outcomes
     }
     for step in _STEPS:
-        active = [work for work in works.values() if work.error is None and step.applies(work.item)]
-        step.carry_out(run, active)
-        for work in active:
-            if work.error is not None:
-                work.explain(step.clean_up(run, work))
+        _take(run, step, list(works.values()))
     outcomes.update({position: _outcome(work) for position, work in works.items()})
     extras += [extra for work in works.values() for extra in work.extras]
     return [outcomes[position] for position in range(len(items))], extras
 
 
+def _take(run: Run, step: _Step, works: t.Sequence[_Work]) -> None:
+    """One step, for those that take it and have not failed yet."""
+    active = [work for work in works if work.error is None and step.applies(work.item)]
+    step.carry_out(run, active)
+    for work in active:
+        if work.error is not None:
+            work.explain(step.clean_up(run, work))
+
+
 def predict_handover(run: Run, items: t.Sequence[Item]) -> tuple[list[Outcome], list[Outcome]]:
     """What :func:`bring_home` would bring about, for check mode."""
-    outcomes, extras = [], []
+    outcomes = []
+    extras = [Outcome(_discard(key), True) for item in items for key in item.course.leftovers]
     for item in items:
         course, after = item.course, t.cast(ApiKey, item.plan.after)
         if course.action != "publish":
@@ -209,9 +243,10 @@ def predict_handover(run: Run, items: t.Sequence[Item]) -> tuple[list[Outcome], 
             after = replace(after, id=known.id, name=name, created_at=known.created_at, updated_at=known.updated_at)
         stored = item.home.describe(course.held.value if course.held else None, slot=_slot(item)) if item.home else None
         outcomes.append(Outcome(item.plan, True, after, stored=stored, did=_did(item)))
-        steps = [_discard(key) for key in course.leftovers]
-        steps += [_retire(run, item, course.replaces)] if course.replaces else []
-        steps += [_supersede(run, item, key) for key in course.superseded] if item.home else []
+        retired = [_retire(run, item, course.replaces)] if course.replaces else []
+        superseded = [_supersede(run, item, key) for key in course.superseded] if item.home else []
+        # In the order in which they happen.
+        steps = [*superseded, *retired] if item.named_when_published else [*retired, *superseded]
         extras += [Outcome(step, True, step.after) for step in steps]
     return outcomes, extras
 
@@ -252,7 +287,7 @@ def _work(item: Item, created: CreatedKey | None) -> _Work:
         key=key,
         home=item.home,
         before=item.before,
-        replaced_id=course.replaces.id if course.replaces else None,
+        replaced_id=item.before.live_id,
         item=item,
         created=created,
     )
@@ -279,19 +314,16 @@ def _promote(run: Run, works: t.Sequence[_Work]) -> None:
     """Give the new key its name. The one before keeps working: who still uses it is not for this task to know."""
 
     def promote(work: _Work) -> None:
-        step = _retire(run, work.item, t.cast(ApiKey, work.item.course.replaces))
-        work.extras.append(Outcome(step, True, handover.carry_out(run, step)))
+        if work.item.course.replaces:
+            step = _retire(run, work.item, work.item.course.replaces)
+            work.extras.append(Outcome(step, True, handover.carry_out(run, step)))
         handover.change(run, work, {"name": work.item.base})
 
     handover.each(run, works, promote)
 
 
-def _name(run: Run, works: t.Sequence[_Work]) -> None:
-    handover.each(run, works, lambda work: handover.change(run, work, {"name": work.item.base}))
-
-
 def _shelve_superseded(run: Run, works: t.Sequence[_Work]) -> None:
-    """Disable what runs that died have left enabled, now that another value is live. The next run does what fails."""
+    """Disable what runs that died have left enabled, now that another value is live."""
 
     def work_on(work: _Work) -> None:
         for key in work.item.course.superseded:
@@ -299,7 +331,8 @@ def _shelve_superseded(run: Run, works: t.Sequence[_Work]) -> None:
             try:
                 work.extras.append(Outcome(step, True, handover.carry_out(run, step)))
             except HoneycombError as exc:
-                run.warn(f"Key {key.id} ({key.name}) is left over and enabled. Disabling it failed: {exc.message}")
+                exc.message = _left_over(key, exc)
+                raise
 
     handover.each(run, works, work_on)
 
@@ -312,6 +345,11 @@ def _supersede(run: Run, item: Item, key: ApiKey) -> Plan:
 def _retire(run: Run, item: Item, key: ApiKey) -> Plan:
     name = run.marks.retired_name(item.base, Generation("current", key), run.now())
     return update_plan(key, {"name": name}, why="its value was missing")
+
+
+def _left_over(key: ApiKey | None, error: HoneycombError) -> str:
+    which = f"{key.id} ({key.name})" if key else "a key"
+    return f"disabling {which}, which a run that died has left, failed: {error.message}"
 
 
 def _discard(key: ApiKey) -> Plan:
@@ -335,6 +373,10 @@ def _never_enabled(run: Run, work: _Work) -> str:
 def _enabled_or_not(run: Run, work: _Work) -> str:
     """A key whose value is kept goes on in the next run. One whose value only this run has is disabled."""
     home = work.item.home
+    if isinstance(work.error, NotFound):
+        # The slot would hold a value that is of no use to anybody.
+        handover.settle(run, [Delivery(work.base, work.claim, work.key, home)])
+        return "Another run, or a person, deleted the key. Rerun."
     if home and home.store.has_pending:
         return f"Its value is kept in the pending slot of {home.place}: rerun, and this key is used."
     if work.created is None:
@@ -346,21 +388,37 @@ def _enabled_or_not(run: Run, work: _Work) -> str:
     return "Nobody has its value, so the key was disabled and marked as stale. Rerun when the cause is fixed."
 
 
-def _nameless(run: Run, work: _Work) -> str:
-    return "The key is enabled and its value is stored: rerun, and it gets its name."
+def _published_or_not(run: Run, work: _Work) -> str:
+    """A store without a pending slot may have the value although it said otherwise: readers may use it then."""
+    home = t.cast(Home, work.item.home)
+    if not home.store.has_pending:
+        slots = look_at([home], 1, writing=False)[home]
+        if isinstance(slots, HoneycombError):
+            return f"The key is enabled, and {home.place} may hold its value. Rerun: it is used, or replaced."
+        if slots.live == work.claim.value:
+            return _unfinished(run, work)
+    return _enabled_or_not(run, work)
 
 
+def _unfinished(_run: Run, _work: _Work) -> str:
+    return "The key is enabled and its value is live. Rerun, and the rest is done."
+
+
+_LAST_STEPS = (
+    _Step(lambda item: item.home is not None, _shelve_superseded, _unfinished),
+    _Step(lambda item: item.named_when_published, _promote, _unfinished),
+    # What is left of a run that dies is found by its name, or by the value in the pending slot. So this comes last.
+    _Step(lambda item: item.staged and item.enabled, handover.settle, _unfinished),
+)
 _STEPS = (
     _Step(
         lambda item: item.course.creates or item.course.action in ("finish", "replace"), handover.stage, _never_enabled
     ),
     _Step(lambda item: item.course.action != "publish", _enable, _enabled_or_not),
     _Step(lambda item: item.enabled, _accept, _enabled_or_not),
-    _Step(lambda item: item.course.replaces is not None, _promote, _enabled_or_not),
-    _Step(lambda item: item.home is not None and item.enabled, handover.publish, _enabled_or_not),
-    _Step(lambda item: item.named_when_published, _name, _nameless),
-    _Step(lambda item: item.home is not None and item.enabled, handover.settle, _nameless),
-    _Step(lambda item: item.home is not None, _shelve_superseded, _nameless),
+    _Step(lambda item: item.course.replaces is not None and item.staged, _promote, _enabled_or_not),
+    _Step(lambda item: item.home is not None and item.enabled, handover.publish, _published_or_not),
+    *_LAST_STEPS,
 )
 
 
@@ -380,5 +438,12 @@ def _outcome(work: _Work) -> Outcome:
     if work.error is not None:
         return Outcome(item.plan, changed=True, error=work.error, did=_did(item))
     stored = item.home.describe(work.claim.value, work.version, _slot(item)) if item.home else None
-    created = replace(work.created, key=work.key) if work.created else None
-    return Outcome(item.plan, True, work.key, created, stored=stored, did=_did(item))
+    return Outcome(item.plan, True, work.key, _created(work), stored=stored, did=_did(item))
+
+
+def _created(work: _Work) -> CreatedKey | None:
+    """The key as a new one, whether this run created it or one that died."""
+    if work.created or work.item.course.action == "publish":
+        return replace(work.created, key=work.key) if work.created else None
+    value, key_id = work.claim.value, work.claim.key_id
+    return CreatedKey(work.key, value[len(key_id) :] if begins_with_id(value, key_id) else value)

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .._api.client import ValueCheck
-from .._api.resources import ApiKey
+from .._api.resources import ApiKey, granted_permissions
 from .._errors import InputError
 from .._stores.store import Held, Slots
 from .._time import parse_timestamp
@@ -55,7 +55,7 @@ class Course:
     :param key: The key whose value comes home; where ``held`` is ``None``, as it is to be created.
     :param held: Its value, where the store has it.
     :param leftovers: Disabled pending keys whose values nobody has: deleted first.
-    :param superseded: Enabled pending keys whose values are not in the store: disabled when the new value is live.
+    :param superseded: Other pending keys that are not used: disabled when the new value is live.
     :param replaces: The current key that ``replace`` retires.
     :param settle: The pending slot still holds the value of this key, which is live.
     """
@@ -81,6 +81,7 @@ class Situation:
     :param wanted: The key as the task wants it, with its id where it exists.
     :param unseen: The key is disabled now, so Honeycomb refuses its value and can't tell whose it is.
     :param slots: What the store holds; ``None`` without a store.
+    :param has_pending: Whether the store has a pending slot.
     :param listing: The team's keys.
     :param live_check: What Honeycomb says of the live value, where :func:`has_to_ask`.
     :param team: The team's slug, and ``slug`` the environment's, to compare with what Honeycomb says of the value.
@@ -97,6 +98,7 @@ class Situation:
     place: str = ""
     label: str = ""
     unseen: bool = False
+    has_pending: bool = True
     team: str | None = None
     slug: str | None = None
 
@@ -123,7 +125,10 @@ def _told_by_text(situation: Situation) -> str | None:
     for held in (slots.pending, slots.previous):
         if held and held.key_id and held.value == slots.live:
             return held.key_id
-    return next((key.id for key in situation.listing if begins_with_id(slots.live, key.id)), None)
+    told = next((key.id for key in situation.listing if begins_with_id(slots.live, key.id)), None)
+    # The beginning is not the whole value.
+    spoiled = held_for(slots, told) is not None
+    return None if spoiled else told
 
 
 def has_to_ask(situation: Situation) -> bool:
@@ -136,7 +141,8 @@ def owner(situation: Situation) -> str | None:
     """The id of the key that the live value belongs to; ``None`` where it is of no key that is known.
 
     The value of a configuration key does not tell. If Honeycomb accepts it, for this type, team and environment, it is
-    taken for this key's, unless the service names another one.
+    taken for this key's, unless the service names another one. Where there is no such key yet, it is taken for that of
+    the newest enabled pending key: a run has published it in a store without a pending slot, and died.
     """
     told = _told_by_text(situation)
     check, wanted = situation.live_check, situation.wanted
@@ -152,7 +158,15 @@ def owner(situation: Situation) -> str | None:
         and check.team.get("slug") == situation.team
         and (situation.slug is None or check.environment.get("slug") == situation.slug)
     )
-    return wanted.id if fits else None
+    if not fits or not guesses(situation):
+        return wanted.id if fits else None
+    nameless = [entry.key.id for entry in situation.generations if entry.kind == "pending" and entry.enabled]
+    return nameless[-1] if nameless else None
+
+
+def guesses(situation: Situation) -> bool:
+    """Whether :func:`owner` takes the live value for a pending key's. The listing has to be younger than the slots."""
+    return situation.wanted.id is None and not situation.has_pending and situation.live_check is not None
 
 
 def decide(situation: Situation, on_missing: str) -> Course:
@@ -171,11 +185,15 @@ def decide(situation: Situation, on_missing: str) -> Course:
         course = _new(situation, pending, live_id, "create")
     elif situation.slots is None or wanted.disabled:
         return Course("keep", wanted)
-    elif live_id == wanted.id:
-        return Course("keep", wanted, settle=held_for(slots, wanted.id) is not None)
     elif (held := held_for(slots, wanted.id)) is not None:
-        course = Course("publish", wanted, held)
-    elif live_id is not None and live_id in _at_work(situation):
+        # The run that staged it did not finish, so it may have left what its key supersedes.
+        _leftovers, superseded = _sorted_out(situation, pending, live_id)
+        if live_id == wanted.id:
+            return Course("keep", wanted, settle=True, superseded=superseded)
+        course = Course("publish", wanted, held, superseded=superseded)
+    elif live_id == wanted.id or (
+        live_id in _at_work(situation) and not (on_missing == "replace" and _nameless(situation, pending, live_id))
+    ):
         return Course("keep", wanted)
     elif on_missing == "replace":
         course = replace(_new(situation, pending, live_id, "replace"), replaces=wanted)
@@ -207,16 +225,21 @@ def _being_promoted(situation: Situation) -> ApiKey | None:
     return None
 
 
+def _nameless(situation: Situation, pending: t.Iterable[ApiKey], live_id: str | None) -> bool:
+    """Whether a run that died has published the value of a pending key, in a store without a pending slot."""
+    return not situation.has_pending and live_id in [key.id for key in pending]
+
+
 def _new(situation: Situation, pending: t.Sequence[ApiKey], live_id: str | None, action: str) -> Course:
     """Create a key, or go on with one that a run that died has left."""
     slots = situation.slots or Slots()
-    for key in pending:
-        held = held_for(slots, key.id)
-        if held is None and live_id == key.id and slots.live is not None:
-            held = Held(slots.live, key.id)
-        if held is not None:
-            rest = [other for other in pending if other.id != key.id]
-            return Course("finish" if action == "create" else action, key, held, *_sorted_out(rest))
+    at_home = _at_home(situation, live_id)
+    found = [key for key in pending if key.id in at_home and _usable(situation, key)]
+    # Readers of the store have the value that is live, so its key comes first.
+    for key in sorted(found, key=lambda key: key.disabled or key.id != live_id):
+        held = held_for(slots, key.id) or Held(str(slots.live), key.id)
+        rest = [other for other in pending if other.id != key.id]
+        return Course("finish" if action == "create" else action, key, held, *_sorted_out(situation, rest, live_id))
     new = replace(
         situation.wanted,
         id=None,
@@ -225,11 +248,27 @@ def _new(situation: Situation, pending: t.Sequence[ApiKey], live_id: str | None,
         created_at=None,
         updated_at=None,
     )
-    return Course(action, new, None, *_sorted_out(pending))
+    return Course(action, new, None, *_sorted_out(situation, pending, live_id))
 
 
-def _sorted_out(pending: t.Sequence[ApiKey]) -> tuple[tuple[ApiKey, ...], tuple[ApiKey, ...]]:
-    return tuple(key for key in pending if key.disabled), tuple(key for key in pending if not key.disabled)
+def _at_home(situation: Situation, live_id: str | None) -> set[str | None]:
+    """The keys whose values the store has."""
+    slots = situation.slots or Slots()
+    return {live_id if slots.live else None, slots.pending.key_id if slots.pending else None} - {None}
+
+
+def _usable(situation: Situation, key: ApiKey) -> bool:
+    """Whether a pending key is what is wanted now. One that is enabled may be in use, whatever it may do."""
+    return not key.disabled or granted_permissions(key) == granted_permissions(situation.wanted)
+
+
+def _sorted_out(
+    situation: Situation, pending: t.Sequence[ApiKey], live_id: str | None
+) -> tuple[tuple[ApiKey, ...], tuple[ApiKey, ...]]:
+    """Pending keys that are not used: those to be deleted first, and those to be disabled last."""
+    at_home = _at_home(situation, live_id)
+    leftovers = tuple(key for key in pending if key.disabled and key.id not in at_home)
+    return leftovers, tuple(key for key in pending if key not in leftovers)
 
 
 def _missing(situation: Situation) -> str:

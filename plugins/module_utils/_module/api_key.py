@@ -18,7 +18,7 @@ from .._keys.apply import Outcome
 from .._keys.handover import Run
 from .._keys.homes import Homes
 from .._keys.items import decide_values, find_homes
-from .._keys.plan import Wanted, check_wanted, plan_key, project, refuse_expired, unexpected
+from .._keys.plan import Plan, Wanted, check_wanted, plan_key, project, refuse_expired, unexpected
 from .._keys.plan_many import RefusedItems
 from .._keys.present import carry_out
 from .base import HoneycombModule
@@ -39,12 +39,13 @@ def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
     refuse_expired(plan, client.transport.now())
     homes = Homes(module.params["timeout"])
     try:
-        places = find_homes(homes, [wanted], [plan], [module.params["store"]], environments.known)
-        items = decide_values(run, [wanted], [plan], places, existing, [module.params["on_missing"]])
+        known = _known(plan, environments) if module.params["store"] else environments.known
+        places = find_homes(homes, [wanted], [plan], [module.params["store"]], known)
+        items = decide_values(run, [wanted], [plan], places, existing, [module.params["on_missing"]], known)
     except RefusedItems as exc:
         raise InputError(exc.refused[0]) from None
-    (outcome,), _others = carry_out(run, [plan], items, existing, lambda: client.list_keys(wanted.key_type))
-    known = environments.name(key.environment_id for key in (plan.key, plan.after) if key)
+    (outcome,), others = carry_out(run, [plan], items, existing, lambda: client.list_keys(wanted.key_type))
+    known = _known(plan, environments)
     if outcome.error:
         module.fail(outcome.error)
     if not module.check_mode:
@@ -53,9 +54,15 @@ def run_api_key(module: HoneycombModule) -> dict[str, t.Any]:
                 f"Honeycomb did not apply {attribute} of key {outcome.key and outcome.key.id} as requested."
             )
     result = key_result(outcome, known)
+    result["changed"] |= any(other.changed for other in others)
     for entry in module.hand_back(to_return([outcome], module.params["return_values"])):
         result.update(key=entry["key"], secret=entry["secret"])
     return result
+
+
+def _known(plan: Plan, environments: Environments) -> dict[str, Environment]:
+    """The environments by id, with that of the key, which may have been given by its id only."""
+    return environments.name(key.environment_id for key in (plan.key, plan.after) if key)
 
 
 def _look(wanted: Wanted, run: Run, *, stored: bool) -> list[ApiKey]:

@@ -90,7 +90,7 @@ def _decide(
     own = [merged(default, item["store"]) for default, item in zip(defaults, params["api_keys"])]
     ways = [item["on_missing"] or params["on_missing"] for item in params["api_keys"]]
     homes = find_homes(Homes(params["timeout"]), wanted, plans, own, environments.known)
-    return decide_values(run, wanted, plans, homes, existing, ways)
+    return decide_values(run, wanted, plans, homes, existing, ways, environments.known)
 
 
 def _read_item(params: dict[str, t.Any], index: int, item: dict[str, t.Any]) -> Wanted:

@@ -85,6 +85,7 @@ def stage(run: Run, jobs: t.Sequence[Job]) -> Changes:
         after.update((f"new {case.job.label}", successor(case.state, run.marks)) for case in due)
         return Changes(cases, changed, before, after)
     found, listing = _take_steps(run, cases, listing)
+    _settle(run, found)
     due = [case for case in found if case.state.due]
     creating = [case for case in due if case.state.continues is None]
     created, latest = _create(run, creating, listing)
@@ -140,13 +141,17 @@ def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -
     values = dict(enumerate(old_values))
     slots = _slots(run, staged)
 
-    def work(entry: Staged) -> Promotion | HoneycombError:
-        value = values.get(entry.position, "") if entry.position is not None else ""
-        return _caught(lambda: _promote(run, entry, value, slots))
+    def put_away(promotion: Promotion) -> Promotion | HoneycombError:
+        value = values.get(promotion.staged.position, "") if promotion.staged.position is not None else ""
+        value = value or _old_value(promotion.staged, slots)
+        return _caught(lambda: _put_away_old(run, promotion, value))
 
-    done = _all_of(in_parallel(work, staged, run.concurrency))
-    handover.settle(run, [_recalled(entry, slots) for entry in staged if entry.kept])
-    return done
+    done = in_parallel(lambda entry: _caught(lambda: _promote(run, entry, slots)), staged, run.concurrency)
+    promoted = [entry for entry in done if isinstance(entry, Promotion)]
+    # Before the old keys are put away: where that is still to be done, the next run looks at the stores again.
+    handover.settle(run, [_recalled(entry.staged, slots) for entry in promoted if entry.staged.kept])
+    finished = iter(in_parallel(put_away, promoted, run.concurrency))
+    return _all_of(next(finished) if isinstance(entry, Promotion) else entry for entry in done)
 
 
 def restore(run: Run, jobs: t.Sequence[Job], key_id: str | None) -> Changes:
@@ -272,7 +277,9 @@ def _stored(
     stored: dict[int, Stored] = {}
     for position, slots in found.items():
         if isinstance(slots, HoneycombError):
-            stored[position] = Stored(trouble=slots.message)
+            stored[position] = Stored(
+                trouble=f"{slots.message} Nothing was done. Fix the store, then rerun the rotation."
+            )
             continue
         situation = asked[position]
         live_id = owner(situation)
@@ -298,6 +305,7 @@ def _situation(run: Run, job: Job, slots: Slots, listing: t.Sequence[ApiKey]) ->
         marks=run.marks,
         place=job.home.place if job.home else "",
         slug=job.environment.slug,
+        has_pending=job.home is None or job.home.store.has_pending,
     )
 
 
@@ -362,7 +370,11 @@ def _take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tup
             break
         listing = list(_after({str(key.id): key for key in listing}, _apply(run, steps)).values())
         fresh = _assess(run, jobs, listing)
-        cases = [replace(new, state=replace(new.state, due=old.state.due)) for old, new in zip(cases, fresh)]
+        # Where nothing depends on a store any more, it is not looked at again.
+        cases = [
+            replace(new, state=replace(new.state, due=old.state.due), slots=new.slots or old.slots)
+            for old, new in zip(cases, fresh)
+        ]
     return list(cases), listing
 
 
@@ -382,6 +394,17 @@ def _by_hand(run: Run, jobs: t.Sequence[Job], decide: t.Callable[[Assessment], l
         listing = list(_after({str(key.id): key for key in listing}, outcomes).values())
         cases = _assess(run, jobs, listing)
     return Changes(cases, bool(steps), before, _after(before, outcomes))
+
+
+def _settle(run: Run, cases: t.Sequence[Case]) -> None:
+    """Empty the pending slots of keys that have their names: the run that promoted them died before it did."""
+    deliveries = []
+    for case in cases:
+        current, held = case.state.current, case.slots.pending if case.slots else None
+        if current and held and held.key_id == current.key.id:
+            claim = Claim(case.job.label, str(held.key_id), case.job.key_type, case.job.environment, held.value)
+            deliveries.append(Delivery(case.job.name, claim, current.key, case.job.home))
+    handover.settle(run, deliveries)
 
 
 # -- stage -------------------------------------------------------------------------------------------------------------
@@ -434,7 +457,15 @@ def _stage(run: Run, made: t.Sequence[tuple[Case, CreatedKey]]) -> dict[int, str
 
 def _delivery(staged: Staged, key: ApiKey, before: Slots | None) -> Delivery:
     claim = Claim(staged.label, staged.new_id, staged.key_type, staged.environment, str(staged.value))
-    return Delivery(staged.name, claim, key, staged.home, before or Slots(), staged.old_id)
+    before = before or Slots()
+    return Delivery(staged.name, claim, key, staged.home, before, _replaced_id(staged, before))
+
+
+def _replaced_id(staged: Staged, before: Slots) -> str | None:
+    """The key that the value belongs to which is live until now, for the previous slot. It need not be the old key."""
+    if before.live_id or staged.key_type != "ingest":
+        return before.live_id or staged.old_id
+    return staged.old_id if begins_with_id(before.live or "", staged.old_id) else None
 
 
 def _continued(case: Case) -> Staged:
@@ -509,7 +540,8 @@ def _after_failure(staged: Staged) -> str:
     return "The old key is unchanged; rerun the rotation, and it starts over with another new key."
 
 
-def _promote(run: Run, staged: Staged, old_value: str, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
+def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
+    """Give the keys their new names."""
     found = {key_id: run.client.get_key(key_id) for key_id in staged.ids}
     try:
         steps = plan_promotion(staged.name, staged.new_id, staged.old_id, found, run.now(), run.marks)
@@ -519,7 +551,7 @@ def _promote(run: Run, staged: Staged, old_value: str, slots: t.Mapping[Home, Sl
     if not steps:
         return Promotion(staged)
     if staged.home:
-        old_value = old_value or _check_live(staged, staged.home, slots[staged.home])
+        _check_live(staged, staged.home, slots[staged.home])
     left = [run.marks.read(staged.name, key) for key in found.values() if key]
     replaced = [entry.key for entry in left if entry and entry.kind == "retired"]
     # One after the other, in this order: after each of them a rerun can tell where it is.
@@ -527,18 +559,22 @@ def _promote(run: Run, staged: Staged, old_value: str, slots: t.Mapping[Home, Sl
         key = _apply_one(run, step)
         if key.id != staged.new_id and not key.disabled:
             replaced.append(key)
-    if not staged.overlap:
-        steps += _disable(run, staged, replaced)
-        if staged.old_id in [key.id for key in replaced]:
-            _check_refused(run, staged, old_value)
     return Promotion(staged, steps, replaced)
 
 
-def _check_live(staged: Staged, home: Home, slots: Slots | HoneycombError) -> str:
-    """See that the store still gives its readers the new value, before the old key loses its name.
+def _put_away_old(run: Run, promotion: Promotion, old_value: str) -> Promotion:
+    """Disable what was replaced, where there is no overlap."""
+    staged, replaced = promotion.staged, promotion.replaced
+    if staged.overlap or not replaced:
+        return promotion
+    steps = [*promotion.steps, *_disable(run, staged, replaced)]
+    if staged.old_id in [key.id for key in replaced]:
+        _check_refused(run, staged, old_value)
+    return replace(promotion, steps=steps)
 
-    :returns: The old value, where the store has it.
-    """
+
+def _check_live(staged: Staged, home: Home, slots: Slots | HoneycombError) -> None:
+    """See that the store still gives its readers the new value, before the old key loses its name."""
     trouble = slots.message if isinstance(slots, HoneycombError) else ""
     if isinstance(slots, Slots):
         if staged.kept and not (slots.pending and slots.pending.key_id == staged.new_id):
@@ -549,7 +585,12 @@ def _check_live(staged: Staged, home: Home, slots: Slots | HoneycombError) -> st
         raise HoneycombError(
             about(staged.label, trouble), advice="Nothing was promoted; the old key is unchanged. Rerun the rotation."
         )
-    previous = slots.previous if isinstance(slots, Slots) else None
+
+
+def _old_value(staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> str:
+    """The value of the old key, where the store has it."""
+    found = slots[staged.home] if staged.home else None
+    previous = found.previous if isinstance(found, Slots) else None
     return previous.value if previous and previous.key_id == staged.old_id else ""
 
 

@@ -16,7 +16,7 @@ from .._errors import InputError
 from .options import OPTIONS
 
 PLACEHOLDERS = ("name", "environment", "key_type")
-_WORD = re.compile(r"\{([A-Za-z_]+)\}")
+_WORD = re.compile(r"\{([^{}]*)\}")
 
 
 def fill(options: t.Mapping[str, t.Any], values: t.Mapping[str, str | None], label: str) -> dict[str, t.Any]:

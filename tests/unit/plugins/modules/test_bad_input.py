@@ -81,7 +81,11 @@ def test_bad_input(
     unknown = "hcxik_" + "0" * 26
     cases = {
         "wrong option": (KEY, {"nam": "x", **INGEST}, ["nam", "name"]),
-        "wrong state": (KEY, {"name": "x", "state": "enabled", **INGEST}, ["state", "present, disabled, absent"]),
+        "wrong state": (
+            KEY,
+            {"name": "x", "state": "enabled", **INGEST},
+            ["state", "present, disabled, pending, absent"],
+        ),
         "wrong type": (
             KEY,
             {"name": "x", "key_type": "management", "environment": "production"},
