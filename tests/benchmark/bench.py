@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,9 @@ from tools.workspace import clean_environment, stage  # noqa: E402
 
 LATENCY = 0.05
 GOAL = 0.4
+# Of several processes that share the windows of one management key
+SEVERAL_RATIO = 1.05
+SEVERAL_REFUSALS = 0.05
 
 # Runs a module as Ansible would, with its arguments from standard input.
 DRIVER = """
@@ -239,20 +244,78 @@ def limited(bench: Bench, count: int, window: float) -> bool:
     return refusals == 0
 
 
+def several(bench: Bench, processes: int, count: int, window: float) -> bool:
+    """Processes that share one management key and know nothing of each other, under the policy of 100 requests a window.
+
+    The ideal time is that of the windows before the last one, from the first request to the last one, all full: a
+    window has no room for more, and in the last one the work takes next to no time. True when both goals are met.
+    """
+    limit = 100
+    arguments = {"environment": "production", "key_type": "ingest"}
+    options = ["--rate-limit", str(limit), "--rate-window", f"{window:g}", "--latency", str(LATENCY), "--keys", "500"]
+    env_of = dict.fromkeys(("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH"), str(bench.collections))
+    with bench.service(*options) as service, tempfile.TemporaryFile("w+") as output:
+        env = clean_environment(bench.work, **env_of, **service.exports)
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-c", DRIVER], env=env, stdin=subprocess.PIPE, stdout=output, stderr=output, text=True
+            )
+            for _number in range(processes)
+        ]
+        for number, process in enumerate(running):
+            assert process.stdin is not None
+            keys = [{"name": f"svc-{number}-{item}"} for item in range(count)]
+            process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "api_keys": keys}}))
+            process.stdin.close()
+        failed = [process for process in running if process.wait()]
+        if failed:
+            output.seek(0)
+            print(output.read()[-400:], file=sys.stderr)
+        log = service.log()
+    moments = [datetime.fromisoformat(entry["time"]) for entry in log]
+    seconds = (max(moments) - min(moments)).total_seconds()
+    ideal = (math.ceil(processes * count / limit) - 1) * window
+    refusals = sum(entry["status"] == 429 for entry in log)
+    ratio, share = seconds / ideal, refusals / len(log)
+    show(
+        f"{processes} processes at once, {count} new keys each, at {limit} requests every {window:g} s for all of them:",
+        ["processes", "time", "ideal time", "ratio to the ideal", "requests", "429s", "share of 429s", "finished"],
+        [
+            [
+                str(processes),
+                f"{seconds:.1f} s",
+                f"{ideal:.1f} s",
+                f"{ratio:.3f}",
+                str(len(log)),
+                str(refusals),
+                f"{share:.1%}",
+                "no" if failed else "yes",
+            ]
+        ],
+    )
+    print(f"\nGoal: a ratio of at most {SEVERAL_RATIO}, and fewer than {SEVERAL_REFUSALS:.0%} of refusals.")
+    return ratio <= SEVERAL_RATIO and share < SEVERAL_REFUSALS and not failed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare ways of provisioning many keys, against the simulator.")
     parser.add_argument("--count", type=int, default=100, help="keys to create (default: 100)")
     parser.add_argument("--existing", type=int, default=500, help="keys there already (default: 500)")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each way but the slow ones (default: 5)")
     parser.add_argument("--quick", action="store_true", help="leave the two slow loops out (four minutes)")
+    parser.add_argument("--processes", type=int, default=4, help="processes that share one key (default: 4)")
+    parser.add_argument("--rate-window", type=float, default=5.0, help="seconds of their windows (default: 5)")
+    parser.add_argument("--only", choices=("compare", "grow", "limited", "several"), help="one section alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="honeycomb-bench-") as work:
         bench = Bench(Path(work))
-        verdicts = [
-            compare(bench, options.count, options.existing, options.repeat, not options.quick),
-            grow(bench, options.count, [100, 1000, 10000]),
-            limited(bench, 3 * options.count, 2.0),
-        ]
+        sections: dict[str, Callable[[], bool]] = {
+            "compare": lambda: compare(bench, options.count, options.existing, options.repeat, not options.quick),
+            "grow": lambda: grow(bench, options.count, [100, 1000, 10000]),
+            "limited": lambda: limited(bench, 3 * options.count, 2.0),
+            "several": lambda: several(bench, options.processes, options.count, options.rate_window),
+        }
+        verdicts = [section() for name, section in sections.items() if options.only in (None, name)]
     print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met. Is the machine busy?")
     return 0
 
