@@ -141,9 +141,44 @@ class Bench:
     def client(self, service: Service, way: str, names: list[str]) -> Run:
         return self.run(service, [sys.executable, str(HERE / "client.py"), way, *names])
 
-    def module(self, service: Service, names: list[str]) -> Run:
+    def at_once(self, service: Service, processes: int, count: int) -> tuple[float, list[dict[str, Any]], bool]:
+        """Run the module in so many processes, for so many new keys each.
+
+        Return the seconds from the first creation to the last one, the log, and whether one has failed.
+        """
+        places = dict.fromkeys(("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH"), str(self.collections))
+        env = clean_environment(self.work, **places, **service.exports)
+        with tempfile.TemporaryFile("w+") as output:
+            running = []
+            for number in range(processes):
+                names = [f"svc-{number}-{item}" for item in range(count)]
+                process = subprocess.Popen(
+                    [sys.executable, "-c", DRIVER],
+                    env=env,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    text=True,
+                )
+                assert process.stdin is not None
+                with process.stdin as given:
+                    given.write(self.arguments(names))
+                running.append(process)
+            statuses = [process.wait() for process in running]
+            if any(statuses):
+                output.seek(0)
+                print(output.read()[-400:], file=sys.stderr)
+        log = service.log()
+        made = [datetime.fromisoformat(entry["time"]) for entry in log if entry["operation"] == "createApiKey"]
+        return (max(made) - min(made)).total_seconds(), log, any(statuses)
+
+    @staticmethod
+    def arguments(names: list[str]) -> str:
         arguments = {"environment": "production", "key_type": "ingest", "api_keys": [{"name": name} for name in names]}
-        return self.run(service, [sys.executable, "-c", DRIVER], json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        return json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+
+    def module(self, service: Service, names: list[str]) -> Run:
+        return self.run(service, [sys.executable, "-c", DRIVER], self.arguments(names))
 
 
 def median_run(runs: list[Run]) -> Run:
@@ -245,40 +280,22 @@ def limited(bench: Bench, count: int, window: float) -> bool:
 
 
 def several(bench: Bench, processes: int, count: int, window: float) -> bool:
-    """Processes that share one management key and know nothing of each other, under the policy of 100 requests a window.
+    """Processes that share one management key and know nothing of each other, at 100 requests a window for all of them.
 
-    The ideal time is that of the windows before the last one, from the first request to the last one, all full: a
-    window has no room for more, and in the last one the work takes next to no time. True when both goals are met.
+    Times are by the service's log, from the first creation to the last one. Ideal are all windows but the last one,
+    and what the same processes take for one window's requests without a limit. True when both goals are met.
     """
     limit = 100
-    arguments = {"environment": "production", "key_type": "ingest"}
-    options = ["--rate-limit", str(limit), "--rate-window", f"{window:g}", "--latency", str(LATENCY), "--keys", "500"]
-    env_of = dict.fromkeys(("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH"), str(bench.collections))
-    with bench.service(*options) as service, tempfile.TemporaryFile("w+") as output:
-        env = clean_environment(bench.work, **env_of, **service.exports)
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-c", DRIVER], env=env, stdin=subprocess.PIPE, stdout=output, stderr=output, text=True
-            )
-            for _number in range(processes)
-        ]
-        for number, process in enumerate(running):
-            assert process.stdin is not None
-            keys = [{"name": f"svc-{number}-{item}"} for item in range(count)]
-            process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "api_keys": keys}}))
-            process.stdin.close()
-        failed = [process for process in running if process.wait()]
-        if failed:
-            output.seek(0)
-            print(output.read()[-400:], file=sys.stderr)
-        log = service.log()
-    moments = [datetime.fromisoformat(entry["time"]) for entry in log]
-    seconds = (max(moments) - min(moments)).total_seconds()
-    ideal = (math.ceil(processes * count / limit) - 1) * window
+    options = ["--latency", str(LATENCY * window / 60), "--keys", "500"]
+    with bench.service(*options) as service:
+        free, _log, _failed = bench.at_once(service, processes, max(1, min(count, limit // processes)))
+    with bench.service(*options, "--rate-limit", str(limit), "--rate-window", f"{window:g}") as service:
+        seconds, log, failed = bench.at_once(service, processes, count)
+    ideal = (math.ceil(processes * count / limit) - 1) * window + free
     refusals = sum(entry["status"] == 429 for entry in log)
     ratio, share = seconds / ideal, refusals / len(log)
     show(
-        f"{processes} processes at once, {count} new keys each, at {limit} requests every {window:g} s for all of them:",
+        f"{processes} processes at once, {count} new keys each, {limit} requests every {window:g} s in all:",
         ["processes", "time", "ideal time", "ratio to the ideal", "requests", "429s", "share of 429s", "finished"],
         [
             [
