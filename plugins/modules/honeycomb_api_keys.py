@@ -400,6 +400,13 @@ created:
     secret:
       description: The raw secret of the key, as Honeycomb's API returns it.
       type: str
+expected_wait:
+  description:
+    - Seconds for which Honeycomb's rate limit was expected to hold the task before its first change, or would hold it (in check mode). Other
+      programs of the team may make it longer.
+  returned: success, and on failure when something may have been written
+  type: int
+  sample: 0
 failed_items:
   description: The items that failed, and why.
   returned: on failure, when items failed

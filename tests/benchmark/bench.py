@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,9 @@ from tools.workspace import clean_environment, stage  # noqa: E402
 
 LATENCY = 0.05
 GOAL = 0.4
+# Of several processes that share the windows of one management key
+SEVERAL_RATIO = 1.05
+SEVERAL_REFUSALS = 0.05
 
 # Runs a module as Ansible would, with its arguments from standard input.
 DRIVER = """
@@ -138,9 +143,44 @@ class Bench:
     def client(self, service: Service, way: str, names: list[str]) -> Run:
         return self.run(service, [sys.executable, str(HERE / "client.py"), way, *names])
 
-    def module(self, service: Service, names: list[str]) -> Run:
+    def at_once(self, service: Service, processes: int, count: int) -> tuple[float, list[dict[str, Any]], bool]:
+        """Run the module in so many processes, for so many new keys each.
+
+        Return the seconds from the first creation to the last one, the log, and whether one has failed.
+        """
+        places = dict.fromkeys(("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH"), str(self.collections))
+        env = clean_environment(self.work, **places, **service.exports)
+        with tempfile.TemporaryFile("w+") as output:
+            running = []
+            for number in range(processes):
+                names = [f"svc-{number}-{item}" for item in range(count)]
+                process = subprocess.Popen(
+                    [sys.executable, "-c", DRIVER],
+                    env=env,
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    text=True,
+                )
+                assert process.stdin is not None
+                with process.stdin as given:
+                    given.write(self.arguments(names))
+                running.append(process)
+            statuses = [process.wait() for process in running]
+            if any(statuses):
+                output.seek(0)
+                print(output.read()[-400:], file=sys.stderr)
+        log = service.log()
+        made = [datetime.fromisoformat(entry["time"]) for entry in log if entry["operation"] == "createApiKey"]
+        return (max(made) - min(made)).total_seconds(), log, any(statuses)
+
+    @staticmethod
+    def arguments(names: list[str]) -> str:
         arguments = {"environment": "production", "key_type": "ingest", "api_keys": [{"name": name} for name in names]}
-        return self.run(service, [sys.executable, "-c", DRIVER], json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        return json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+
+    def module(self, service: Service, names: list[str]) -> Run:
+        return self.run(service, [sys.executable, "-c", DRIVER], self.arguments(names))
 
 
 def median_run(runs: list[Run]) -> Run:
@@ -241,21 +281,61 @@ def limited(bench: Bench, count: int, window: float) -> bool:
     return refusals == 0
 
 
+def several(bench: Bench, processes: int, count: int, window: float) -> bool:
+    """Processes that share one management key and know nothing of each other, at 100 requests a window for all of them.
+
+    Times are by the service's log, from the first creation to the last one. Ideal are all windows but the last one,
+    and what the same processes take for one window's requests without a limit. True when both goals are met.
+    """
+    limit = 100
+    options = ["--latency", str(LATENCY * window / 60), "--keys", "500"]
+    with bench.service(*options) as service:
+        free, _log, _failed = bench.at_once(service, processes, max(1, min(count, limit // processes)))
+    with bench.service(*options, "--rate-limit", str(limit), "--rate-window", f"{window:g}") as service:
+        seconds, log, failed = bench.at_once(service, processes, count)
+    ideal = (math.ceil(processes * count / limit) - 1) * window + free
+    refusals = sum(entry["status"] == 429 for entry in log)
+    ratio, share = seconds / ideal, refusals / len(log)
+    show(
+        f"{processes} processes at once, {count} new keys each, {limit} requests every {window:g} s in all:",
+        ["processes", "time", "ideal time", "ratio to the ideal", "requests", "429s", "share of 429s", "finished"],
+        [
+            [
+                str(processes),
+                f"{seconds:.1f} s",
+                f"{ideal:.1f} s",
+                f"{ratio:.3f}",
+                str(len(log)),
+                str(refusals),
+                f"{share:.1%}",
+                "no" if failed else "yes",
+            ]
+        ],
+    )
+    print(f"\nGoal: a ratio of at most {SEVERAL_RATIO}, and fewer than {SEVERAL_REFUSALS:.0%} of refusals.")
+    return ratio <= SEVERAL_RATIO and share < SEVERAL_REFUSALS and not failed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare ways of provisioning many keys, against the simulator.")
     parser.add_argument("--count", type=int, default=100, help="keys to create (default: 100)")
     parser.add_argument("--existing", type=int, default=500, help="keys there already (default: 500)")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each way but the slow ones (default: 5)")
     parser.add_argument("--quick", action="store_true", help="leave the two slow loops out (four minutes)")
+    parser.add_argument("--processes", type=int, default=4, help="processes that share one key (default: 4)")
+    parser.add_argument("--rate-window", type=float, default=5.0, help="seconds of their windows (default: 5)")
+    parser.add_argument("--only", choices=("compare", "grow", "limited", "several"), help="one section alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="honeycomb-bench-") as work:
         bench = Bench(Path(work))
-        verdicts = [
-            compare(bench, options.count, options.existing, options.repeat, not options.quick),
-            grow(bench, options.count, [100, 1000, 10000]),
-            limited(bench, 3 * options.count, 2.0),
-            handover(bench, LATENCY, options.repeat, show, median_run),
-        ]
+        sections: dict[str, Callable[[], bool]] = {
+            "compare": lambda: compare(bench, options.count, options.existing, options.repeat, not options.quick),
+            "grow": lambda: grow(bench, options.count, [100, 1000, 10000]),
+            "limited": lambda: limited(bench, 3 * options.count, 2.0),
+            "several": lambda: several(bench, options.processes, options.count, options.rate_window),
+            "handover": lambda: handover(bench, LATENCY, options.repeat, show, median_run),
+        }
+        verdicts = [section() for name, section in sections.items() if options.only in (None, name)]
     print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met. Is the machine busy?")
     return 0
 

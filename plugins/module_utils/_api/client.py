@@ -73,6 +73,10 @@ _CREATE_ENVIRONMENT = Operation("createEnvironment", "POST", "creating", "enviro
 _UPDATE_ENVIRONMENT = Operation("updateEnvironment", "PATCH", "changing", "environments", "environments:write")
 _DELETE_ENVIRONMENT = Operation("deleteEnvironment", "DELETE", "deleting", "environments", "environments:write")
 
+# What the rate limit counts: the operation of each kind of change to a key, and that of checking a value.
+COUNTED_AS = {"create": _CREATE_KEY.name, "update": _UPDATE_KEY.name, "delete": _DELETE_KEY.name}
+CHECKS_COUNTED_AS = _CHECK_VALUE.name
+
 
 @dataclass(frozen=True)
 class Team:

@@ -192,6 +192,13 @@ class Transport:
     def knows_service_clock(self) -> bool:
         return self._clock_offset is not None
 
+    def expected_wait(self, requests: t.Mapping[str, int]) -> float:
+        """Seconds for which the rate limit will hold so many further requests back: see :class:`Pacer`.
+
+        :param requests: How many of each operation, for example ``{"createApiKey": 250, "updateApiKey": 250}``.
+        """
+        return self._pacer.expected_wait(requests)
+
     def request(
         self,
         operation: str,

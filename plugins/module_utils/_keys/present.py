@@ -10,8 +10,10 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from .._api.client import CHECKS_COUNTED_AS, COUNTED_AS
 from .._api.resources import ApiKey, CreatedKey, Environment
 from .._errors import HoneycombError, NotFound
 from .._parallel import in_parallel
@@ -148,6 +150,25 @@ def _confirm(
             else:
                 others.append(outcome)
     return failed, others
+
+
+def requests_for(plans: t.Sequence[Plan], items: t.Sequence[Item | None]) -> Counter[str]:
+    """How many requests of each operation :func:`carry_out` takes, where no answer gets lost."""
+    found: Counter[str] = Counter()
+    for plan, item in zip(plans, items):
+        course = item.course if item else None
+        if course is None or course.action in ("keep", "publish"):
+            found.update([COUNTED_AS[plan.action]] if plan.changed else [])
+        if item is None or course is None or course.action == "keep":
+            continue
+        found[CHECKS_COUNTED_AS] += item.enabled
+        found[COUNTED_AS["delete"]] += len(course.leftovers)
+        found[COUNTED_AS["create"]] += course.creates
+        # To enable it, to give it its name where that comes later, and to rename what it replaces.
+        later = item.home is not None and not item.named_when_enabled
+        enabling = 1 + later + (course.replaces is not None) if course.action != "publish" else 0
+        found[COUNTED_AS["update"]] += enabling + len(course.superseded)
+    return found
 
 
 def apply_or_predict(run: Run, plans: t.Sequence[Plan], existing: t.Sequence[ApiKey]) -> list[Outcome]:

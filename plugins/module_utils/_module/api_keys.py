@@ -20,12 +20,12 @@ from .._keys.homes import Homes
 from .._keys.items import decide_values, find_homes
 from .._keys.plan import Plan, Wanted, check_wanted, project, unexpected
 from .._keys.plan_many import Purge, RefusedItems, action_of, check_purge, for_each, plan_keys, plan_purge
-from .._keys.present import Item, apply_or_predict, carry_out
+from .._keys.present import Item, apply_or_predict, carry_out, requests_for
 from .._parallel import in_parallel
 from .._stores.options import merged
 from .api_key import locate, read_wanted, to_return
 from .base import HoneycombModule
-from .stores import read_run
+from .stores import read_run, tell_expected_wait
 
 # The service limits requests, so more connections would only wait for each other.
 _MOST_CONNECTIONS = 16
@@ -53,13 +53,15 @@ def run_api_keys(module: HoneycombModule) -> dict[str, t.Any]:
         module.fail(exc, failed_items=[_failed_item(index, wanted[index], text) for index, text in exc.refused.items()])
     purges = plan_purge(purge, plans, existing) if purge else []
     known = environments.name(key.environment_id for plan in [*plans, *purges] for key in (plan.key, plan.after) if key)
+    purging: list[Item | None] = [None] * len(purges)
+    expected_wait = tell_expected_wait(module, run, requests_for([*plans, *purges], [*items, *purging]))
     outcomes, others = carry_out(run, plans, items, existing, lambda: run.client.list_keys(types))
     # Purge last: a key may go only when everything that replaces it is there.
     whole = not any(outcome.error for outcome in outcomes)
     outcomes += others
     if whole:
         outcomes += apply_or_predict(run, purges, existing)
-    result = _result(wanted, outcomes, known)
+    result = {**_result(wanted, outcomes, known), "expected_wait": expected_wait}
     failures = [outcome.error for outcome in outcomes if outcome.error]
     returned = to_return(outcomes, params["return_values"])
     if failures:

@@ -14,9 +14,12 @@ from .._keys.generations import Marks
 from .._keys.handover import Run
 from .._keys.values import ON_MISSING
 from .._stores.options import OPTIONS, TYPES
-from .._time import parse_duration
+from .._time import describe_seconds, parse_duration
 from .base import HoneycombModule, register_secret
 from .options import marks_spec
+
+# Seconds; whoever waits for less has not begun to wonder.
+_LONG_WAIT = 60.0
 
 
 def store_spec() -> dict[str, t.Any]:
@@ -58,3 +61,22 @@ def read_run(module: HoneycombModule, concurrency: int) -> Run:
         concurrency=concurrency,
         secret=register_secret,
     )
+
+
+def tell_expected_wait(module: HoneycombModule, run: Run, requests: t.Mapping[str, int]) -> int:
+    """Say in check mode for how long the rate limit will hold a real run, where that is a matter of minutes.
+
+    :returns: Seconds, to be returned too.
+    """
+    seconds = run.client.transport.expected_wait(requests)
+    if module.check_mode and seconds >= _LONG_WAIT:
+        most = module.params["max_wait"]
+        too_long = (
+            f" That is more than max_wait allows ({describe_seconds(most)}): it would stop in between, and the next "
+            "run would go on. Raise max_wait to do it in one run."
+        )
+        module.ansible.warn(
+            f"Honeycomb's rate limit would hold this task for about {describe_seconds(seconds)}."
+            + (too_long if seconds > most else "")
+        )
+    return round(seconds)

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -406,3 +409,36 @@ def test_a_service_that_goes_away_takes_no_value_with_it(sim: Simulator, api_key
     assert result["failed"] and len(result["created"]) == 3
     assert {entry["key"] for entry in result["created"]} == {key.value for key in sim.keys()}
     assert len(result["failed_items"]) == 5
+
+
+def test_a_long_wait_for_the_rate_limit_is_told_beforehand(sim: Simulator, call_module: Any, tmp_path: Path) -> None:
+    """And what was told is what it takes: one request of each kind for each key, of which 20 fit into a window."""
+    sim.rate_limit = (20, 2)
+    store = {"type": "file", "path": f"{tmp_path}/keys/{{name}}"}
+    arguments = {
+        "environment": "production",
+        "key_type": "ingest",
+        "api_keys": [{"name": f"svc-{number}"} for number in range(50)],
+        "store": store,
+    }
+    told = call_module("honeycomb_api_keys", arguments, check=True)["expected_wait"]
+    sim.forget_requests()
+    began = time.monotonic()
+    done = call_module("honeycomb_api_keys", arguments)
+    took = time.monotonic() - began
+    counts = Counter(request.operation for request in sim.requests if request.status != 429)
+    assert [counts[name] for name in ("createApiKey", "updateApiKey", "getAuth")] == [50, 50, 50]
+    assert 3 <= told <= 6
+    assert done["expected_wait"] in (told - 1, told, told + 1)
+    assert took >= told - 1.5
+
+
+def test_a_wait_that_is_longer_than_the_task_may_wait(sim: Simulator, run_module: Any) -> None:
+    sim.rate_limit = (100, 60)
+    arguments = {"environment": "production", "key_type": "ingest", "max_wait": 90}
+    arguments["api_keys"] = [{"name": f"svc-{number}"} for number in range(250)]
+    told = run_module("honeycomb_api_keys", arguments, check=True)
+    assert 110 < told["expected_wait"] < 130
+    (warning,) = told["warnings"]
+    assert "rate limit would hold this task for about 2 min" in str(warning)
+    assert "more than max_wait allows (1 min 30 s)" in str(warning)

@@ -21,6 +21,8 @@ from ansible_collections.community.honeycomb.plugins.module_utils._http.pacing i
     Pacer,
     RateLimit,
     WaitBudget,
+    Window,
+    expected_wait,
     parse_rate_limit,
     parse_retry_after,
 )
@@ -243,12 +245,14 @@ def test_others_use_the_window_too(fake: Any) -> None:
 def test_requests_under_way_are_counted(fake: Any) -> None:
     """The answer to the first of a new window cannot know of those that were sent after it."""
     pacer = Pacer(fake.budget(30))
-    request(pacer, headers(4, 60))
-    for _number in range(4):
-        pacer.before("op")
+    request(pacer, headers(24, 60, limit=100))
+    under_way = [pacer.before("op") for _number in range(8)]
     fake.now += 59
-    pacer.after("op", headers(4, 60), fake.now)
-    pacer.before("op")
+    pacer.after("op", headers(24, 60, limit=100), fake.now)
+    for sent in under_way[1:]:
+        pacer.after("op", None, sent)
+    for _number in range(24 - 7):
+        request(pacer, None)
     with pytest.raises(WaitExceeded):
         pacer.before("op")
 
@@ -256,14 +260,28 @@ def test_requests_under_way_are_counted(fake: Any) -> None:
 def test_an_answer_that_was_overtaken_adds_nothing(fake: Any) -> None:
     """Requests whose answers came first are not counted in it."""
     pacer = Pacer(fake.budget(300), jitter=lambda: 0)
-    request(pacer, headers(4, 60))
+    request(pacer, headers(24, 60, limit=100))
     slow = pacer.before("op")
-    for left in (2, 1, 0):
-        request(pacer, headers(left, 60))
+    for left in range(22, 5, -1):
+        request(pacer, headers(left, 60, limit=100))
     fake.now += 40
-    pacer.after("op", headers(3, 60), slow)
+    pacer.after("op", headers(23, 60, limit=100), slow)
+    for left in range(5, -1, -1):
+        request(pacer, headers(left, 20, limit=100))
+    assert fake.slept == []
     pacer.before("op")
     assert len(fake.slept) == 1
+
+
+def test_an_answer_of_a_window_that_has_ended_tells_nothing_of_the_next(fake: Any) -> None:
+    pacer = Pacer(fake.budget(300))
+    request(pacer, headers(24, 60, limit=100))
+    slow, quick = pacer.before("op"), pacer.before("op")
+    fake.now += 61
+    pacer.after("op", headers(99, 60, limit=100), quick)
+    pacer.after("op", headers(0, 1, limit=100), slow)
+    pacer.before("op")
+    assert fake.slept == []
 
 
 def test_no_headers_no_waiting(fake: Any) -> None:
@@ -280,6 +298,96 @@ def test_refusal_holds_back(fake: Any) -> None:
     pacer.after("op", {}, sent)
     request(pacer, {})
     assert fake.slept == [7]
+
+
+@pytest.mark.parametrize(("retry_after", "waited"), [(12, 11), (9, 11), (40, 40)])
+def test_a_refusal_tells_the_end_of_the_window_less_exactly(fake: Any, retry_after: int, waited: int) -> None:
+    """As a date it has whole seconds. A much later one means something else."""
+    pacer = Pacer(fake.budget(300), jitter=lambda: 0)
+    sent = pacer.before("op")
+    pacer.refused("op", retry_after)
+    pacer.after("op", headers(0, 10), sent)
+    pacer.before("op")
+    assert fake.slept == [waited]
+
+
+def test_others_get_what_they_are_about_to_take() -> None:
+    """Their share was half of the window so far; with nine left, one of ours may be too many already."""
+    window = Window(jitter=lambda: 0)
+    for left in range(98, 8, -2):
+        assert window.delay(0) == 0
+        window.sent(0)
+        window.answered(RateLimit(100, left, 60, 60), 0, 0)
+    assert window.crowd == pytest.approx(1, abs=0.1)
+    assert window.delay(0) == 0
+    window.sent(0)
+    # The last few are told to somebody else, who takes them.
+    window.answered(RateLimit(100, 7, 60, 60), 0, 1)
+    assert window.delay(1, waiting=8) > 0
+
+
+def test_who_is_told_the_last_few_takes_them() -> None:
+    window = Window(jitter=lambda: 0)
+    for left in range(98, 6, -2):
+        window.sent(0)
+        window.answered(RateLimit(100, left, 60, 60), 0, 0)
+    for left in range(7, -1, -1):
+        assert window.delay(0, waiting=8) == 0
+        window.sent(0)
+        assert window.delay(0, waiting=8) > 0
+        window.answered(RateLimit(100, left, 60, 60), 0, 0)
+    assert window.delay(0, waiting=8) == 61
+
+
+# What can be told beforehand
+
+
+@pytest.mark.parametrize(
+    ("count", "left", "ends_in", "seconds"),
+    [
+        (0, 0, 50, 0),
+        (80, 80, 50, 0),
+        (81, 80, 50, 51),
+        (180, 80, 50, 51),
+        (181, 80, 50, 112),
+        (1, 0, 7, 8),
+        (250, 100, 60, 122),
+    ],
+)
+def test_expected_wait(count: int, left: int, ends_in: float, seconds: float) -> None:
+    assert expected_wait(count, 100, 60, left, ends_in) == seconds
+
+
+def test_what_operations_are_expected_to_wait(fake: Any) -> None:
+    pacer = Pacer(fake.budget(300))
+    assert pacer.expected_wait({"op": 1000}) == 0
+    request(pacer, headers(80, 50, limit=100))
+    assert pacer.expected_wait({}) == 0
+    assert pacer.expected_wait({"op": 80}) == 0
+    assert pacer.expected_wait({"op": 81}) == 51
+    # One that was not asked yet has the same policy and a full window. They wait at the same time.
+    assert pacer.expected_wait({"another": 100}) == 0
+    assert pacer.expected_wait({"another": 101}) == 61
+    assert pacer.expected_wait({"op": 81, "another": 101}) == 61
+    assert pacer.expected_wait({"op": 281, "another": 101}) == 51 + 2 * 61
+    fake.now += 20
+    assert pacer.expected_wait({"op": 81}) == 31
+    fake.now += 30
+    assert pacer.expected_wait({"op": 100}) == 0
+    # One whose answers told no limit has none.
+    pacer.after("free", {}, pacer.before("free"))
+    assert pacer.expected_wait({"free": 1000}) == 0
+    # One that was refused goes on later, with a full window.
+    pacer.refused("op", 30)
+    assert 30 <= pacer.expected_wait({"op": 100}) <= 31
+    assert pacer.expected_wait({"op": 101}) == pacer.expected_wait({"op": 100}) + 61
+    assert fake.slept == []
+
+
+def test_the_expected_wait_of_a_policy_that_makes_no_sense(fake: Any) -> None:
+    pacer = Pacer(fake.budget(300))
+    request(pacer, headers(0, 0, limit=0, window=0))
+    assert pacer.expected_wait({"op": 5, "another": 5}) == 0
 
 
 def test_too_long_a_wait_is_an_error_at_once(fake: Any) -> None:
@@ -385,6 +493,23 @@ def test_refusals_without_a_word_about_when(sim: Simulator) -> None:
     sim.fail("listEnvironments", status=429, retry_after=(NOW + timedelta(days=40000)).isoformat(), times=None)
     with pytest.raises(WaitExceeded):
         client.list_environments()
+
+
+@pytest.mark.parametrize("count", [50, 70])
+def test_a_run_waits_as_long_as_expected(sim: Simulator, count: int) -> None:
+    sim.rate_limit = (20, 1.5)
+    transport = Transport(sim.url, connections=8)
+    client = Client(transport, *sim.management)
+    assert transport.expected_wait({"listEnvironments": count}) == 0
+    assert client.team
+    expected = transport.expected_wait({"listEnvironments": count, "getEnvironment": count // 2})
+    assert expected == pytest.approx(1.53 * ((count - 1) // 20))
+    start = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _number: client.list_environments(), range(count)))
+    # The requests themselves take their time too.
+    assert expected - 0.1 < time.monotonic() - start < 1.2 * expected + 0.5
+    assert 429 not in statuses(sim)
 
 
 def test_several_processes_at_once(sim: Simulator, run_module: Callable[..., Any]) -> None:
