@@ -4,8 +4,8 @@
 
 """What every store has to do, as tests: a store's own test file derives from :class:`StoreConformance`.
 
-The derived class says how the store is opened (:meth:`dictionary`), and how somebody else reads it (:meth:`look`): with
-the store's own client, never with our code.
+The derived class says how the store is opened (:meth:`dictionary`), and how somebody else reads it (:meth:`look`) and
+writes to it (:meth:`overwrite`): with the store's own client, never with our code.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ ONE = Held("hcxik_01hqk4k20cjeh63wca8vva5stw0aZ9bY8cX7dW6eV5fU4gT3hS2iR1j", "hcx
 TWO = Held("hcxik_01hqk4k20cjeh63wca8vva5st20aZ9bY8cX7dW6eV5fU4gT3hS2iR1k", "hcxik_01hqk4k20cjeh63wca8vva5st2")
 # A configuration key's value does not tell its id.
 THREE = Held("aB3dE5gH7jK9mN1pQ3sT5v", "hcxlk_01hqk4k20cjeh63wca8vva5st3")
+# What another writer puts there
+THEIRS = "tH3iRs7vAlu3tHaTiSoFn0k3y"
 
 
 class StoreConformance(ABC):
@@ -43,6 +46,10 @@ class StoreConformance(ABC):
 
     # Whether one container has room for several values, of which each is an entry.
     many = False
+    # Whether it remembers whose value is live.
+    remembers = True
+    # Whether it notes that of a value that is live already.
+    adopts = True
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -59,6 +66,10 @@ class StoreConformance(ABC):
     @abstractmethod
     def look(self, entry: str) -> str | None:
         """The live value, read by somebody else's client; ``None`` where there is none."""
+
+    @abstractmethod
+    def overwrite(self, entry: str, value: str) -> None:
+        """Change the live value of an entry that has one, by somebody else's client."""
 
     def open(self, entry: str = "one", **changes: Any) -> Store:
         """The store in a new session, as another run of a task would have it."""
@@ -171,6 +182,63 @@ class StoreConformance(ABC):
         self.publish(TWO, TWO.value, replaced=TWO.key_id)
         assert self.slots() == before, "the previous value must not be lost by a second publication"
 
+    # Whose value is live
+
+    @pytest.mark.parametrize("held", [ONE, THREE], ids=["ingest", "configuration"])
+    def test_it_is_known_whose_value_is_live(self, held: Held) -> None:
+        self.stage(held)
+        assert self.slots().live_id is None
+        self.publish(held, None)
+        assert self.slots().live_id == self.remembered(held)
+        self.settle(held.key_id)
+        assert self.slots().live_id == self.remembered(held)
+        self.stage(TWO)
+        self.settle(TWO.key_id)
+        assert self.slots().live_id == self.remembered(held)
+
+    def test_a_value_of_another_writer_is_nobodys(self) -> None:
+        self.bring_live(ONE)
+        self.overwrite("one", THEIRS)
+        assert self.look("one") == THEIRS
+        assert (self.slots().live, self.slots().live_id) == (THEIRS, None)
+        self.bring_live(THREE, THEIRS)
+        slots = self.slots()
+        assert (slots.live, slots.live_id) == (THREE.value, self.remembered(THREE))
+        assert slots.previous == (Held(THEIRS) if self.remembers else None)
+
+    def test_the_key_of_a_value_goes_with_it(self) -> None:
+        if not self.remembers:
+            pytest.skip("this store has no previous slot, and does not know whose value is live")
+        self.bring_live(THREE)
+        self.bring_live(ONE, THREE.value)
+        slots = self.slots()
+        assert (slots.live_id, slots.previous) == (ONE.key_id, THREE), "nobody told whose value was replaced"
+        self.publish(THREE, ONE.value)
+        slots = self.slots()
+        assert (slots.live_id, slots.previous) == (THREE.key_id, ONE)
+
+    def test_a_conflict_leaves_everything_as_it_was(self) -> None:
+        self.bring_live(ONE)
+        self.bring_live(THREE, ONE.value)
+        before = self.slots()
+        with pytest.raises(StoreConflict):
+            self.publish(TWO, "another")
+        assert self.slots() == before
+
+    def test_a_value_that_is_live_already_gets_its_key(self) -> None:
+        self.bring_live(ONE)
+        self.bring_live(TWO, ONE.value)
+        self.overwrite("one", THREE.value)
+        before = self.slots()
+        assert before.live_id is None
+        self.publish(THREE, THREE.value)
+        after = self.slots()
+        assert replace(after, version=None) == replace(
+            before, live_id=self.remembered(THREE) if self.adopts else None, version=None
+        )
+        self.publish(Held(THREE.value), THREE.value)
+        assert self.slots() == after, "who does not know the key must not make the store forget it"
+
     def test_an_unpublished_value_goes_live_without_having_been_staged(self) -> None:
         self.publish(ONE, None)
         assert self.look("one") == ONE.value
@@ -221,11 +289,25 @@ class StoreConformance(ABC):
         assert (self.look("one"), self.look("two")) == (ONE.value, TWO.value)
         assert store.read([one])[one].pending == THREE
 
+    def test_each_entry_has_a_key_of_its_own(self) -> None:
+        store, one, two = self.both()
+        store.publish({one: Publication(THREE)})
+        store.publish({two: Publication(TWO)})
+        assert [found.live_id for found in store.read([one, two]).values()] == [THREE.key_id, TWO.key_id]
+        self.overwrite("two", THEIRS)
+        assert [found.live_id for found in store.read([one, two]).values()] == [THREE.key_id, None]
+        store.publish({one: Publication(TWO, THREE.value), two: Publication(THREE, THEIRS)})
+        found = store.read([one, two])
+        assert (found[one].live_id, found[one].previous) == (TWO.key_id, THREE)
+        assert (found[two].live_id, found[two].previous) == (THREE.key_id, Held(THEIRS))
+
     def test_a_conflict_in_one_entry_writes_none(self) -> None:
         store, one, two = self.both()
         store.publish({one: Publication(ONE)})
         with pytest.raises(StoreConflict):
             store.publish({one: Publication(THREE, expected="another"), two: Publication(TWO)})
+        assert store.read([one, two])[one].live_id == ONE.key_id
+        assert store.read([one, two])[two] == Slots(version=store.read([two])[two].version)
         assert (self.look("one"), self.look("two")) == (ONE.value, None)
 
     def test_runs_at_the_same_time_lose_nothing(self) -> None:
@@ -255,6 +337,10 @@ class StoreConformance(ABC):
         assert (self.look("one"), self.look("two")) == (THREE.value, ONE.value)
 
     # -- helpers ---------------------------------------------------------------------------------------------------
+
+    def remembered(self, held: Held) -> str | None:
+        """The id that the store has to tell where this value is live."""
+        return held.key_id if self.remembers else None
 
     def bring_live(self, held: Held, expected: str | None = None, replaced: str | None = None) -> None:
         self.stage(held)

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
@@ -106,6 +107,9 @@ class _Vaults(StoreConformance):
     def value(self, text: str, entry: str) -> str | None:
         return opened(text)
 
+    def overwrite(self, entry: str, value: str) -> None:
+        self.path.write_text(sealed(opened(self.path.read_text()).replace(str(self.look(entry)), value)))
+
     def test_no_file_shows_a_value(self) -> None:
         self.bring_live(ONE)
         self.stage(TWO)
@@ -154,6 +158,11 @@ class TestYamlValues(_Vaults):
     def value(self, text: str, entry: str) -> str | None:
         found: str | None = yaml.load(text, Loader=_Loader)["app"].get(entry[4:])
         return found
+
+    def overwrite(self, entry: str, value: str) -> None:
+        values = {**yaml.load(self.path.read_text(), Loader=_Loader)["app"], self.entries[entry][4:]: value}
+        blocks = [f"  {name}: !vault |\n{indent(sealed(text), '    ')}" for name, text in values.items()]
+        self.path.write_text(f"app:\n{''.join(blocks)}")
 
 
 class TestYamlFile(_Vaults):

@@ -48,6 +48,8 @@ def program(path: Path, text: str) -> str:
 class WithoutPrevious(StoreConformance):
     """What holds for programs of a user's: they have no slot for what was live before."""
 
+    remembers = False
+
     def dictionary(self, entry: str) -> dict[str, Any]:
         keeper = program(self.folder / "keeper", KEEPER)
         place = f"{self.folder}/{{name}}"
@@ -56,6 +58,9 @@ class WithoutPrevious(StoreConformance):
     def look(self, entry: str) -> str | None:
         path = self.folder / self.key_name
         return path.read_text() if path.exists() else None
+
+    def overwrite(self, entry: str, value: str) -> None:
+        (self.folder / self.key_name).write_text(value)
 
     def test_what_was_live_is_kept_as_previous(self) -> None:
         self.bring_live(ONE)

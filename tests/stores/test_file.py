@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -44,6 +45,8 @@ from tools.workspace import CACHE
 
 ROOT = os.geteuid() == 0
 NOBODY = 65534
+# As sha256sum tells it
+SHA256_OF_ONE = hashlib.sha256(ONE.value.encode()).hexdigest()
 
 
 class _Files(StoreConformance):
@@ -64,9 +67,13 @@ class _Files(StoreConformance):
     def value(self, entry: str) -> str | None:
         return self.path.read_text()
 
+    def overwrite(self, entry: str, value: str) -> None:
+        self.path.write_text(self.path.read_text().replace(str(self.look(entry)), value))
+
     def test_nothing_but_the_file_and_its_previous_value_is_left(self) -> None:
         self.bring_live(ONE)
-        assert sorted(os.listdir(self.path.parent)) == ["live"]
+        note = json.loads((self.path.parent / "live.previous").read_text())
+        assert note == {self.entries["one"]: {"live_id": f"{ONE.key_id} sha256:{SHA256_OF_ONE[:12]}"}}
         self.bring_live(TWO, ONE.value, ONE.key_id)
         assert sorted(os.listdir(self.path.parent)) == ["live", "live.previous"]
         assert {stat.S_IMODE(path.stat().st_mode) for path in self.path.parent.iterdir()} == {0o600}
@@ -489,7 +496,8 @@ def test_a_full_disk_is_told_and_nothing_is_lost(full_disk: Path) -> None:
     full = r"can't be written: the disk is full\. Nothing was changed"
     refused(full, lambda: found.stage({"": TWO}), lambda: replaced(found))
     assert (full_disk / "key").read_text() == ONE.value
-    assert sorted(os.listdir(full_disk)) == ["filler", "key"]
+    assert sorted(os.listdir(full_disk)) == ["filler", "key", "key.previous"]
+    assert found.read([""])[""] == Slots(ONE.value, live_id=ONE.key_id)
     (full_disk / "filler").unlink()
     found.probe([""])
     replaced(found)
@@ -631,7 +639,8 @@ def test_a_document_without_room_is_told_by_probing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "not JSON", "[]", '{"": 1}', '{"": {"value": 1, "id": null}}', '{"": {"id": null}}']
+    "text",
+    ["", "not JSON", "[]", '{"": 1}', '{"": {"value": 1, "id": null}}', '{"": {"id": null}}', '{"": {"live_id": 1}}'],
 )
 @pytest.mark.parametrize("slot", ["pending", "previous"])
 def test_a_slot_that_somebody_else_wrote_is_refused(tmp_path: Path, slot: str, text: str) -> None:
@@ -653,7 +662,7 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(StoreError, match="mount point"):
         found.stage({"": TWO})
-    assert os.listdir(tmp_path) == ["key"]
+    assert sorted(os.listdir(tmp_path)) == ["key", "key.previous"]
 
 
 def test_a_conflict_writes_nothing(tmp_path: Path) -> None:
@@ -662,8 +671,36 @@ def test_a_conflict_writes_nothing(tmp_path: Path) -> None:
     path.write_text("somebody else's")
     with pytest.raises(StoreConflict, match="somebody else changed it"):
         replaced(found)
-    assert os.listdir(tmp_path) == ["key"]
+    assert sorted(os.listdir(tmp_path)) == ["key", "key.previous"]
     assert path.read_text() == "somebody else's"
+    assert found.read([""])[""] == Slots("somebody else's")
+
+
+def test_a_note_that_cant_be_written_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value is live, which is what matters. Honeycomb tells whose it is."""
+    path = tmp_path / "key"
+    real = os.replace
+
+    def fail(source: str, target: str) -> None:
+        if target.endswith(".previous"):
+            raise OSError(errno.ENOSPC, "full")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    found = live(path)
+    assert found.read([""])[""] == Slots(ONE.value)
+    assert os.listdir(tmp_path) == ["key"]
+    monkeypatch.undo()
+    found.publish({"": Publication(ONE, ONE.value)})
+    assert found.read([""])[""] == Slots(ONE.value, live_id=ONE.key_id)
+
+
+@pytest.mark.parametrize("note", ["", ONE.key_id, f"{ONE.key_id} sha256:", " sha256:0", "sha256:" + SHA256_OF_ONE])
+def test_a_note_that_says_nothing_about_the_value_is_none(tmp_path: Path, note: str) -> None:
+    path = tmp_path / "key"
+    found = live(path)
+    path.with_name("key.previous").write_text(json.dumps({"": {"live_id": note}}))
+    assert found.read([""])[""] == Slots(ONE.value)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import socket
@@ -125,6 +126,9 @@ class TestHashiVault(StoreConformance):
     def look(self, entry: str) -> str | None:
         return self.server.read_field(self.path, entry)
 
+    def overwrite(self, entry: str, value: str) -> None:
+        self.server.command("kv", "patch", "-mount=secret", self.path, f"{entry}={value}")
+
     def versions(self) -> int:
         metadata = self.server.client().secrets.kv.v2.read_secret_metadata(self.path)
         return int(metadata["data"]["current_version"])
@@ -136,6 +140,7 @@ class TestHashiVault(StoreConformance):
         shown = json.loads(self.server.command("kv", "get", "-mount=secret", "-format=json", self.path).stdout)
         assert shown["data"]["data"] == {
             "one": TWO.value,
+            "one_live_id": f"{TWO.key_id} sha256:{hashlib.sha256(TWO.value.encode()).hexdigest()[:12]}",
             "one_pending": TWO.value,
             "one_pending_id": TWO.key_id,
             "one_previous": ONE.value,
@@ -147,7 +152,9 @@ class TestHashiVault(StoreConformance):
         self.server.client().secrets.kv.v2.create_or_update_secret(self.path, secret=others)
         self.bring_live(ONE)
         found = self.server.client().secrets.kv.v2.read_secret_version(self.path, raise_on_deleted_version=True)
-        assert found["data"]["data"] == {**others, "one": ONE.value}
+        data = found["data"]["data"]
+        assert data.pop("one_live_id").startswith(f"{ONE.key_id} ")
+        assert data == {**others, "one": ONE.value}
 
     def test_nothing_is_written_where_nothing_changes(self) -> None:
         self.bring_live(ONE)
@@ -246,6 +253,9 @@ class TestAppRole(StoreConformance):
 
     def look(self, entry: str) -> str | None:
         return self.server.read_field(f"apps/{self.key_name}", entry)
+
+    def overwrite(self, entry: str, value: str) -> None:
+        self.server.command("kv", "patch", "-mount=secret", f"apps/{self.key_name}", f"{entry}={value}")
 
     def test_a_login_that_ended_is_renewed_once(self) -> None:
         store = self.open()
@@ -623,6 +633,7 @@ def test_a_missing_library_is_told_first(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"mount": "/"}, "store.mount"),
         ({"field": "value_pending"}, "a name that this store uses itself"),
         ({"field": "value_previous_id"}, "a name that this store uses itself"),
+        ({"field": "value_live_id"}, "a name that this store uses itself"),
         ({"token": None}, "store.token is missing: auth_method token needs it"),
         ({"auth_method": "approle"}, "store.role_id is missing"),
         ({"auth_method": "jwt", "role": "r"}, "store.jwt is missing"),

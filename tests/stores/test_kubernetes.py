@@ -59,6 +59,9 @@ class TestKubernetes(StoreConformance):
     def look(self, entry: str) -> str | None:
         return self.fields(self.key_name).get(f"HONEYCOMB_{entry.upper()}")
 
+    def overwrite(self, entry: str, value: str) -> None:
+        self.double.put(self.key_name, {**self.fields(self.key_name), f"HONEYCOMB_{entry.upper()}": value})
+
     def get(self, name: str) -> dict[str, Any]:
         url = f"{self.double.url}/api/v1/namespaces/{NAMESPACE}/secrets/{name}"
         request = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -79,6 +82,7 @@ class TestKubernetes(StoreConformance):
         self.stage(THREE)
         assert self.fields(self.key_name) == {"HONEYCOMB_ONE": TWO.value}
         own = self.fields(f"{self.key_name}-honeycomb")
+        assert own.pop("HONEYCOMB_ONE.live_id").startswith(f"{TWO.key_id} ")
         assert {key: json.loads(text)["value"] for key, text in own.items()} == {
             "HONEYCOMB_ONE.pending": THREE.value,
             "HONEYCOMB_ONE.previous": ONE.value,

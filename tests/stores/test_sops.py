@@ -86,6 +86,9 @@ class TestPlain(SopsConformance):
     def look(self, entry: str) -> str | None:
         return self.sops("decrypt", self.path, "binary") if self.path.exists() else None
 
+    def overwrite(self, entry: str, value: str) -> None:
+        self.wrote("binary", value)
+
     def test_no_argument_and_no_environment_holds_a_value(self, monkeypatch: pytest.MonkeyPatch) -> None:
         wrapper = self.folder / "bin" / "sops"
         wrapper.parent.mkdir()
@@ -170,6 +173,10 @@ class Entries(SopsConformance):
             if found is None:
                 return None
         return str(found)
+
+    def overwrite(self, entry: str, value: str) -> None:
+        text = self.sops("decrypt", self.path, self.kind)
+        self.wrote(self.kind, text.replace(str(self.look(entry)), value))
 
 
 class TestEnv(Entries):

@@ -52,6 +52,11 @@ class TestSystemdCreds(StoreConformance):
         command = ["systemd-creds", "decrypt", *options, str(self.path), "-"]
         return subprocess.run(command, check=True, capture_output=True).stdout.decode()
 
+    def overwrite(self, entry: str, value: str) -> None:
+        options = [f"--name={self.credential}"] if self.credential else []
+        command = ["systemd-creds", "encrypt", *options, "-", str(self.path)]
+        subprocess.run(command, input=value.encode(), check=True, capture_output=True)
+
     def test_no_file_holds_a_value_in_clear(self) -> None:
         self.bring_live(ONE)
         self.bring_live(TWO, ONE.value, ONE.key_id)

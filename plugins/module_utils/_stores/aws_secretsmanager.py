@@ -14,8 +14,9 @@ A *whole* secret is one value. Its slots are AWS's own: ``AWSPENDING``, ``AWSCUR
 which AWS moves by itself. The id of a version, which its writer chooses, names the key.
 
 A secret with *fields* is a JSON object. One ``AWSPENDING`` can't serve several keys, and ``AWSPREVIOUS`` forgets the
-value of one field when another one changes. So the pending and previous values of fields, with their ids, are in a
-version of their own, the notes, labelled ``HONEYCOMB``. Applications see nothing of it, and ``AWSPENDING`` is not used.
+value of one field when another one changes. So the pending and previous values of fields, with their ids, and those of
+the live ones, are in a version of their own, the notes, labelled ``HONEYCOMB``. Applications see nothing of it, and
+``AWSPENDING`` is not used.
 
 What AWS does and its double in the tests does not, as far as it matters here:
 
@@ -39,7 +40,19 @@ import typing as t
 import uuid
 from dataclasses import dataclass, field
 
-from .store import Held, Publication, Sessions, Slots, Store, StoreConflict, StoreError, fingerprint
+from .store import (
+    Held,
+    Publication,
+    Sessions,
+    Slots,
+    Store,
+    StoreConflict,
+    StoreError,
+    fingerprint,
+    id_note,
+    noted_id,
+    outgoing,
+)
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
 # On the version with the pending and previous values of fields.
@@ -400,6 +413,7 @@ class _Whole:
                 pending=self._held(labels.get(PENDING)),
                 previous=self._held(labels.get(PREVIOUS)),
                 version=None if live is None else labels.get(CURRENT),
+                live_id=None if live is None else _key_id(labels[CURRENT]),
             )
             for entry in entries
         }
@@ -462,12 +476,13 @@ class _Fields:
         for entry in entries:
             live, note = _text(document.get(entry)), notes.get(entry, {})
             # A run that died between its notes and its publication has noted a value that is live still.
-            previous = [held for held in map(_noted, note.get("previous", ())) if held and held.value != live]
+            past = [held for held in map(_noted, note.get("previous", ())) if held]
             found[entry] = Slots(
                 live=live,
                 pending=_noted(note.get("pending")),
-                previous=previous[0] if previous else None,
+                previous=next((held for held in past if held.value != live), None),
                 version=None if live is None else state.labels.get(CURRENT),
+                live_id=noted_id(note.get("live_id"), live) or _id_of(live, past),
             )
         return found
 
@@ -482,22 +497,18 @@ class _Fields:
         for _number in range(TRIES):
             state = self._secret.ready("{}")
             document = self._document(state)
+            live = {entry: _text(document.get(entry)) for entry in values}
             changes: dict[str, str] = {}
-            replaced: dict[str, Held] = {}
             for entry, publication in values.items():
-                live = _text(document.get(entry))
-                if live == publication.new.value:
+                if live[entry] == publication.new.value:
                     continue
-                if live != publication.expected:
+                if live[entry] != publication.expected:
                     raise _conflict(self._place(entry))
                 changes[entry] = publication.new.value
-                if live is not None:
-                    replaced[entry] = Held(live, publication.replaced_id)
+            # First, so that no value is live whose predecessor nobody knows.
+            self._remember(live, values)
             if not changes:
                 return
-            # First, so that no value is live whose predecessor nobody knows.
-            if replaced:
-                self._remember(replaced)
             if self._secret.replace(CURRENT, state.labels.get(CURRENT), json.dumps({**document, **changes})):
                 return
             _step_aside()
@@ -513,14 +524,25 @@ class _Fields:
         if NOTES in self._secret.look().labels:
             self._change_notes(change)
 
-    def _remember(self, replaced: t.Mapping[str, Held]) -> None:
-        """Note values that are about to be replaced. The one before is kept too, in case they are not."""
+    def _remember(self, live: t.Mapping[str, str | None], values: t.Mapping[str, Publication]) -> None:
+        """Note values that are about to be replaced, and whose come instead.
+
+        The one before is kept too, in case they are not replaced.
+        """
 
         def change(notes: dict[str, t.Any]) -> None:
-            for entry, held in replaced.items():
-                note = notes.setdefault(entry, {})
-                older = [past for past in note.get("previous", ()) if past.get("value") != held.value]
-                note["previous"] = [_note(held), *older][:2]
+            for entry, publication in values.items():
+                note, old = dict(notes.get(entry, {})), live[entry]
+                if old is not None and old != publication.new.value:
+                    past = [held for held in map(_noted, note.get("previous", ())) if held]
+                    same = next((held for held in past if held.value == old), None)
+                    held = outgoing(old, publication, note.get("live_id"), same)
+                    note["previous"] = [_note(one) for one in (held, *past) if one is held or one.value != old][:2]
+                text = id_note(publication.new)
+                if text:
+                    note["live_id"] = text
+                if note:
+                    notes[entry] = note
 
         self._change_notes(change)
 
@@ -567,6 +589,11 @@ def _noted(note: t.Any) -> Held | None:
     if not isinstance(note, dict) or not note.get("value"):
         return None
     return Held(str(note["value"]), note.get("id"))
+
+
+def _id_of(value: str | None, past: t.Iterable[Held]) -> str | None:
+    """The key of a value that a run has noted as the previous one, and then died."""
+    return next((held.key_id for held in past if held.value == value), None)
 
 
 def _text(value: t.Any) -> str | None:

@@ -16,10 +16,13 @@ import typing as t
 
 from .._errors import InputError
 from . import files, formats
-from .store import Held, Publication, Sessions, Slots, Store, StoreConflict, StoreError
+from .store import Held, Publication, Sessions, Slots, Store, StoreConflict, StoreError, id_note, noted_id, outgoing
 
 PENDING = ".pending"
 PREVIOUS = ".previous"
+# What a file of ours holds about an entry: a value with its id, and the note of whose value is live
+_Document = t.Mapping[str, t.Optional[str]]
+_LIVE_ID = "live_id"
 # These two are ours, whoever may have put a file there. Applications read the file itself, as whoever it belongs to.
 _SLOT = files.Attributes(mode=0o600, fresh=True)
 
@@ -28,11 +31,13 @@ class FileStore(Store):
     """A file at ``path``.
 
     ``PATH.pending`` and ``PATH.previous`` hold ``{entry: {"id", "value"}}`` as JSON and are gone when they are empty.
-    A symbolic link is written through: the two are beside the file that it leads to.
+    In ``PATH.previous`` there is also ``"live_id"``, the note of whose value is live; after a first publication, which
+    replaces nothing, only that. A symbolic link is written through: the two are beside the file that it leads to.
 
-    What a killed process leaves, at each step of :meth:`publish`: before ``PATH.previous`` is replaced, nothing; before
-    ``PATH`` is, the live value a second time in ``PATH.previous``. A later publication then does both again. Files are
-    replaced as a whole, so none of them is ever half written.
+    What a killed process leaves, at each step of a :meth:`publish` that replaces a value: before ``PATH.previous`` is
+    replaced, nothing; before ``PATH`` is, the live value a second time in ``PATH.previous``, and a note that is not
+    about it. A later publication then does both again. Files are replaced as a whole, so none of them is ever half
+    written.
     """
 
     type = "file"
@@ -76,10 +81,15 @@ class FileStore(Store):
     def read(self, entries: t.Collection[str]) -> dict[str, Slots]:
         target = self._target
         # In this order: whoever publishes and settles meanwhile leaves the new value in what is read later.
-        pending, previous = self._slot(target + PENDING), self._slot(target + PREVIOUS)
+        pending, past = self._slot(target + PENDING), self._documents(target + PREVIOUS)
         live = self._live(target, self._text(target), entries)
         return {
-            entry: Slots(live=live[entry], pending=pending.get(entry), previous=previous.get(entry))
+            entry: Slots(
+                live=live[entry],
+                pending=pending.get(entry),
+                previous=_held(past.get(entry, {})),
+                live_id=noted_id(past.get(entry, {}).get(_LIVE_ID), live[entry]),
+            )
             for entry in entries
         }
 
@@ -102,11 +112,17 @@ class FileStore(Store):
                         f"{self.place(entry)} holds another value than before: somebody else changed it meanwhile. "
                         "Nothing was written. Run the task again."
                     )
-            if not changed:
+            new = {entry: value.new.value for entry, value in changed.items()}
+            edited = self._edited(target, text, new) if changed else text
+            if any(live[entry] for entry in changed):
+                self._keep(target + PREVIOUS, live, values)
+                files.replace(target, edited, self._attributes)
                 return
-            edited = self._edited(target, text, {entry: value.new.value for entry, value in changed.items()})
-            self._keep(target + PREVIOUS, {entry: (live[entry], value) for entry, value in changed.items()})
-            files.replace(target, edited, self._attributes)
+            if changed:
+                files.replace(target, edited, self._attributes)
+            # There is only the note to write, and the value is live: without it, Honeycomb is asked whose it is.
+            with contextlib.suppress(StoreError):
+                self._keep(target + PREVIOUS, live, values)
 
     def settle(self, key_ids: t.Mapping[str, str]) -> None:
         target = self._target
@@ -144,39 +160,54 @@ class FileStore(Store):
 
     # -- the other slots -------------------------------------------------------------------------------------------
 
-    def _keep(self, path: str, replaced: t.Mapping[str, tuple[str | None, Publication]]) -> None:
-        """Put values that are about to be replaced into the previous slots."""
-        previous = self._slot(path)
-        kept = dict(previous)
-        for entry, (value, publication) in replaced.items():
-            if value is not None:
-                known = previous.get(entry)
-                same = known.key_id if known and known.value == value else None
-                kept[entry] = Held(value, publication.replaced_id or same)
-        if kept != previous:
-            self._write_slot(path, kept)
+    def _keep(self, path: str, live: t.Mapping[str, str | None], values: t.Mapping[str, Publication]) -> None:
+        """Put values that are about to be replaced into the previous slots, and note whose come instead of them."""
+        before = self._documents(path)
+        after = dict(before)
+        for entry, publication in values.items():
+            found, value, new = before.get(entry, {}), live[entry], publication.new
+            if value is not None and value != new.value:
+                found = {**found, **_document(outgoing(value, publication, found.get(_LIVE_ID), _held(found)))}
+            note = id_note(new)
+            if note:
+                found = {**found, _LIVE_ID: note}
+            if found:
+                after[entry] = found
+        if after != before:
+            self._write_documents(path, after)
 
     def _slot(self, path: str) -> dict[str, Held]:
+        slots = {entry: _held(found) for entry, found in self._documents(path).items()}
+        return {entry: held for entry, held in slots.items() if held}
+
+    def _write_slot(self, path: str, held: t.Mapping[str, Held]) -> None:
+        self._write_documents(path, {entry: _document(found) for entry, found in held.items()})
+
+    def _documents(self, path: str) -> dict[str, _Document]:
+        """What a file of ours holds, by entry."""
         text = self._opened(path, files.read(path))
         if text is None:
             return {}
         try:
-            return {
-                str(entry): Held(held["value"] + "", held["id"] and held["id"] + "")
-                for entry, held in json.loads(text).items()
-            }
+            found: dict[str, _Document] = json.loads(text)
+            for document in found.values():
+                texts = [document.get(_LIVE_ID, "")]
+                if set(document) != {_LIVE_ID}:  # as a first publication leaves it
+                    texts += [document["value"], document["id"] or ""]
+                if not all(isinstance(one, str) for one in texts):
+                    raise ValueError(path)
         except (ValueError, TypeError, KeyError, AttributeError):
             raise StoreError(
                 f"{path} is not as this store writes it. If it is a file of your own, move it or name another path; if "
                 "not, find out what changed it. Nothing was written."
             ) from None
+        return found
 
-    def _write_slot(self, path: str, held: t.Mapping[str, Held]) -> None:
-        if not held:
+    def _write_documents(self, path: str, documents: t.Mapping[str, _Document]) -> None:
+        if not documents:
             files.remove(path)
             return
-        data = {entry: {"id": found.key_id, "value": found.value} for entry, found in held.items()}
-        files.replace(path, self._sealed(path, json.dumps(data, indent=2) + "\n"), _SLOT)
+        files.replace(path, self._sealed(path, json.dumps(documents, indent=2) + "\n"), _SLOT)
 
     def _opened(self, path: str, text: str | None) -> str | None:
         """A slot's text as it was before it was sealed."""
@@ -192,6 +223,15 @@ class FileStore(Store):
         files.make_folders(folder, self._attributes, self.timeout)
         with files.locked(folder, self.timeout):
             yield
+
+
+def _document(held: Held) -> _Document:
+    return {"id": held.key_id, "value": held.value}
+
+
+def _held(document: _Document) -> Held | None:
+    value = document.get("value")
+    return None if value is None else Held(value, document.get("id"))
 
 
 def parse_mode(given: t.Any) -> int | None:

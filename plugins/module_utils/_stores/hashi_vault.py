@@ -8,8 +8,8 @@
 
 A secret is the container, and each of its fields is an entry. Beside a field ``value`` stand ``value_pending`` and
 ``value_previous``, each with the id of its key in ``value_pending_id`` and ``value_previous_id``: plain texts, so that
-``bao kv get`` shows what is what. One write changes all fields together, and check-and-set makes sure that it changes
-what was read.
+``bao kv get`` shows what is what. ``value_live_id`` tells whose value is live, see ``id_note`` in ``store.py``. One
+write changes all fields together, and check-and-set makes sure that it changes what was read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,19 @@ import typing as t
 from urllib.parse import quote, urlsplit
 
 from .._errors import InputError
-from .store import Held, Publication, Sessions, Slots, Store, StoreConflict, StoreError, fingerprint
+from .store import (
+    Held,
+    Publication,
+    Sessions,
+    Slots,
+    Store,
+    StoreConflict,
+    StoreError,
+    fingerprint,
+    id_note,
+    noted_id,
+    outgoing,
+)
 
 R = t.TypeVar("R")
 
@@ -37,6 +49,7 @@ CONNECTIONS = 16
 NEEDED = ("create", "read", "update")
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 _PENDING, _PREVIOUS, _ID = "_pending", "_previous", "_id"
+_LIVE_ID = "_live_id"
 # What each method of logging in can't do without. A role's secret id can be switched off in Vault.
 _LOGIN = {"token": ("token",), "approle": ("role_id",), "jwt": ("role", "jwt"), "kubernetes": ("role",)}
 _GIVEN = ("token", "role_id", "role_secret_id", "role", "jwt")
@@ -99,16 +112,19 @@ class HashiVaultStore(Store):
         def change(fields: dict[str, t.Any]) -> None:
             for entry, publication in values.items():
                 live = _text(fields.get(entry))
-                if live == publication.new.value:
-                    continue
-                if live != publication.expected:
+                if live not in (publication.new.value, publication.expected):
                     raise StoreConflict(
                         f"{self.place(entry)}: another value is live than the one that was read, so somebody else "
                         "changed it meanwhile. Nothing was written. Look who writes there, then run the task again."
                     )
-                if live is not None:
-                    _put(fields, entry + _PREVIOUS, Held(live, publication.replaced_id))
+                if live is not None and live != publication.new.value:
+                    note, previous = fields.get(entry + _LIVE_ID), _held(fields, entry + _PREVIOUS)
+                    _put(fields, entry + _PREVIOUS, outgoing(live, publication, note, previous))
                 fields[entry] = publication.new.value
+                # Where it is live already, only this may be new.
+                note = id_note(publication.new)
+                if note:
+                    fields[entry + _LIVE_ID] = note
 
         self._change(change)
 
@@ -478,6 +494,7 @@ def _slots(fields: t.Mapping[str, t.Any], entry: str, version: int) -> Slots:
         pending=_held(fields, entry + _PENDING),
         previous=_held(fields, entry + _PREVIOUS),
         version=None if live is None else str(version),
+        live_id=noted_id(fields.get(entry + _LIVE_ID), live),
     )
 
 
@@ -515,7 +532,7 @@ def _check(options: t.Mapping[str, t.Any]) -> None:
                 f"store.{name}: {options[name]!r} has a part that is empty, '.' or '..'. Write it in full."
             )
     field = _field(options)
-    if field.endswith((_PENDING, _PREVIOUS, _PENDING + _ID, _PREVIOUS + _ID)):
+    if field.endswith((_PENDING, _PREVIOUS, _PENDING + _ID, _PREVIOUS + _ID, _LIVE_ID)):
         raise InputError(
             f"store.field: {field!r} is a name that this store uses itself, beside the field of another value. "
             "Choose another one."

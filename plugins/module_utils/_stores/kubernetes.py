@@ -19,12 +19,12 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
-from .store import Held, Publication, Sessions, Slots, Store, StoreError
+from .store import Held, Publication, Sessions, Slots, Store, StoreError, id_note, noted_id, outgoing
 from .telling import tell
 from .texts import conflict, read_held, write_held
 
 _OWN = "-honeycomb"
-_PENDING, _PREVIOUS = ".pending", ".previous"
+_PENDING, _PREVIOUS, _LIVE_ID = ".pending", ".previous", ".live_id"
 # As the API checks them
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _FIELD = re.compile(r"[-._a-zA-Z0-9]+")
@@ -55,12 +55,16 @@ class _Secret:
         """
         return base64.b64decode(self.data[key]).decode() if key in self.data else None
 
-    def held(self, key: str) -> Held | None:
+    def note(self, key: str) -> str | None:
         """A field of ours."""
         try:
-            return read_held(self.text(key))
+            return self.text(key)
         except UnicodeDecodeError:
             return None
+
+    def held(self, key: str) -> Held | None:
+        """A field of ours with a value."""
+        return read_held(self.note(key))
 
 
 _NONE = _Secret("", {}, False)
@@ -83,7 +87,8 @@ class KubernetesStore(Store):
 
     The pending and the previous values are in a Secret of our own beside it, ``SECRET-honeycomb``, in the fields
     ``FIELD.pending`` and ``FIELD.previous``: whoever mounts the Secret, or has its fields as environment variables,
-    must not get them; and ``kubectl describe`` would show annotations.
+    must not get them; and ``kubectl describe`` would show annotations. ``FIELD.live_id`` there tells whose value is
+    live, see ``id_note`` in ``store.py``.
 
     Each change carries the resource version that was read, and is tried anew where somebody else was faster. It names
     the changed fields only, so everything else in a Secret stays as it is. The version of a value is the resource
@@ -130,29 +135,30 @@ class KubernetesStore(Store):
     def read(self, entries: t.Collection[str]) -> dict[str, Slots]:
         # In this order: whoever publishes and settles meanwhile leaves the new value in what is read later.
         own, live = self._get(self._own), self._get(self._name)
-        return {
-            entry: Slots(
-                self._live(live, entry), own.held(entry + _PENDING), own.held(entry + _PREVIOUS), live.version or None
+        slots = {}
+        for entry in entries:
+            value = self._live(live, entry)
+            slots[entry] = Slots(
+                live=value,
+                pending=own.held(entry + _PENDING),
+                previous=own.held(entry + _PREVIOUS),
+                version=live.version or None,
+                live_id=noted_id(own.note(entry + _LIVE_ID), value),
             )
-            for entry in entries
-        }
+        return slots
 
     def stage(self, values: t.Mapping[str, Held]) -> None:
         self._change(self._own, lambda _: {entry + _PENDING: write_held(held) for entry, held in values.items()})
 
     def publish(self, values: t.Mapping[str, Publication]) -> None:
-        due = self._due(self._get(self._name), values)
-        replaced = {
-            entry: Held(publication.expected, publication.replaced_id)
-            for entry, publication in due.items()
-            if publication.expected
-        }
+        due, own = self._due(self._get(self._name), values), self._get(self._own)
         # What stands in one slot only must not be overwritten first: a run may die in between.
-        previous = self._previous(replaced)
+        previous = {entry: own.held(entry + _PREVIOUS) for entry in due}
         returning = {entry for entry, held in previous.items() if held and held.value == due[entry].new.value}
-        self._keep({entry: held for entry, held in replaced.items() if entry not in returning})
-        self._change(self._name, lambda found: {e: one.new.value for e, one in self._due(found, values).items()})
-        self._keep({entry: held for entry, held in replaced.items() if entry in returning})
+        self._keep({entry: one for entry, one in values.items() if entry not in returning}, due)
+        if due:
+            self._change(self._name, lambda found: {e: one.new.value for e, one in self._due(found, values).items()})
+        self._keep({entry: one for entry, one in values.items() if entry in returning}, due)
 
     def settle(self, key_ids: t.Mapping[str, str]) -> None:
         def emptied(own: _Secret) -> _Texts:
@@ -186,14 +192,21 @@ class KubernetesStore(Store):
             due[entry] = publication
         return due
 
-    def _previous(self, entries: t.Collection[str]) -> dict[str, Held | None]:
-        own = self._get(self._own) if entries else _NONE
-        return {entry: own.held(entry + _PREVIOUS) for entry in entries}
+    def _keep(self, values: t.Mapping[str, Publication], due: t.Collection[str]) -> None:
+        """Fill the previous slots of those that are due, and note whose values all of them are."""
 
-    def _keep(self, replaced: dict[str, Held]) -> None:
-        """Fill the previous slots."""
-        if replaced:
-            self._change(self._own, lambda _: {entry + _PREVIOUS: write_held(held) for entry, held in replaced.items()})
+        def kept(own: _Secret) -> _Texts:
+            texts: dict[str, str | None] = {}
+            for entry, publication in values.items():
+                note, previous = own.note(entry + _LIVE_ID), own.held(entry + _PREVIOUS)
+                if entry in due and publication.expected:
+                    held = outgoing(publication.expected, publication, note, previous)
+                    texts[entry + _PREVIOUS] = write_held(held)
+                texts[entry + _LIVE_ID] = id_note(publication.new) or note
+            return {key: text for key, text in texts.items() if text != own.note(key)}
+
+        if values:
+            self._change(self._own, kept)
 
     def _change(self, name: str, decide: t.Callable[[_Secret], _Texts]) -> None:
         """Change fields of a Secret, as decided from what it holds. ``None`` takes a field away."""

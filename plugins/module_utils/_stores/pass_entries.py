@@ -19,7 +19,8 @@ from .telling import tell
 from .texts import TextStore
 
 _SLOTS = {"live": "", "pending": ".pending", "previous": ".previous"}
-# Where a live value is written before it takes the place of the entry in one step: nobody ever reads half of it.
+# Where a value is written before it takes the place of another one in one step: nobody ever reads half of it, and what
+# is in the previous slot may be there only.
 _NEW = ".new"
 # Where it would ask for a passphrase it must fail: nobody is there to type one.
 _GPG_OPTIONS = ("--batch", "--no-tty", "--pinentry-mode", "error")
@@ -87,12 +88,13 @@ class PassStore(TextStore):
         name = self._path + _SLOTS[slot]
         if not text:
             self._pass(["rm", "--force"], name)
-        elif slot != "live":
+            return
+        if slot == "live":
+            text = f"{text}\n{self._other_lines}"
+        if slot == "pending" or os.path.isdir(os.path.join(self._folder, name)):  # where pass would move the entry to
             self._insert(name, text)
-        elif os.path.isdir(os.path.join(self._folder, name)):  # pass would move the entry into this folder
-            self._insert(name, f"{text}\n{self._other_lines}")
         else:
-            self._insert(name + _NEW, f"{text}\n{self._other_lines}")
+            self._insert(name + _NEW, text)
             self._pass(["mv", "--force"], name + _NEW, name)
 
     def _exists(self, name: str) -> bool:

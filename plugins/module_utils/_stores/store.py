@@ -151,7 +151,8 @@ class Store(ABC):
     def publish(self, values: t.Mapping[str, Publication]) -> None:
         """Make values live, in one step where the store has one, and keep what was live as previous.
 
-        The pending slots stay as they are. Publishing what is live already changes nothing.
+        The pending slots stay as they are. Publishing what is live already changes no slot; it may add the note of
+        whose value it is, see :func:`id_note`.
 
         :raises StoreConflict: Another value is live than expected. Then nothing at all was written.
         """
@@ -164,3 +165,32 @@ class Store(ABC):
 def fingerprint(value: str) -> str:
     """A short text by which values can be compared without showing them. They are random enough for that."""
     return hashlib.sha256(value.encode()).hexdigest()[:12]
+
+
+_MARK = " sha256:"
+
+
+def id_note(new: Held) -> str | None:
+    """What a store keeps to know later whose value is live: ``KEY_ID sha256:FINGERPRINT``. It is no secret.
+
+    The fingerprint is in it because others may write to the live slot, and they don't write notes.
+
+    :returns: ``None`` where the key is not known.
+    """
+    return f"{new.key_id}{_MARK}{fingerprint(new.value)}" if new.key_id else None
+
+
+def noted_id(note: t.Any, live: str | None) -> str | None:
+    """The id in a note, as :func:`id_note` makes them; ``None`` where it is about another value than the live one."""
+    key_id, _mark, about = str(note or "").rpartition(_MARK)
+    return key_id or None if live is not None and about == fingerprint(live) else None
+
+
+def outgoing(live: str, publication: Publication, note: t.Any, previous: Held | None) -> Held:
+    """What becomes the previous value, with the id of its key wherever that is known from.
+
+    :param note: The store's note about the live value.
+    :param previous: The previous value by now. It is the live one where a run has died while it published.
+    """
+    again = previous.key_id if previous and previous.value == live else None
+    return Held(live, publication.replaced_id or noted_id(note, live) or again)

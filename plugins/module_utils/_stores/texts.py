@@ -12,7 +12,7 @@ import json
 import typing as t
 from abc import abstractmethod
 
-from .store import Held, Publication, Slots, Store, StoreConflict
+from .store import Held, Publication, Slots, Store, StoreConflict, id_note, noted_id, outgoing
 
 
 def write_held(held: Held) -> str:
@@ -34,6 +34,21 @@ def read_held(text: str | None) -> Held | None:
         return None
 
 
+def _write_past(previous: Held | None, note: str | None) -> str:
+    """The previous value as :func:`write_held` does, and the note of whose value is live; either may be missing."""
+    found = {} if previous is None else {"id": previous.key_id, "value": previous.value}
+    return json.dumps({**found, "live_id": note} if note else found)
+
+
+def _read_note(text: str | None) -> str | None:
+    """The note that :func:`_write_past` wrote."""
+    try:
+        found = json.loads(text or "").get("live_id")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
 def conflict(place: str) -> StoreConflict:
     """Another value is live than expected."""
     return StoreConflict(
@@ -48,7 +63,7 @@ class TextStore(Store):
     There is no check-and-set: another writer is noticed by a look at the live value just before it is replaced.
     """
 
-    # Whether there is a slot for the value that was live before.
+    # Whether there is a slot for the value that was live before. The note of whose value is live is in it too.
     has_previous = True
 
     @abstractmethod
@@ -65,8 +80,9 @@ class TextStore(Store):
 
     def read(self, entries: t.Collection[str]) -> dict[str, Slots]:
         pending = read_held(self.get("pending")) if self.has_pending else None
-        previous = read_held(self.get("previous")) if self.has_previous else None
-        slots = Slots(self.get("live") or None, pending, previous)
+        past = self.get("previous") if self.has_previous else None
+        live = self.get("live") or None
+        slots = Slots(live, pending, read_held(past), live_id=noted_id(_read_note(past), live))
         return dict.fromkeys(entries, slots)
 
     def stage(self, values: t.Mapping[str, Held]) -> None:
@@ -78,22 +94,29 @@ class TextStore(Store):
         for entry, publication in values.items():
             new = publication.new
             live = self.get("live") or None
-            if live == new.value:
-                continue
-            if live != publication.expected:
+            if live not in (new.value, publication.expected):
                 raise conflict(self.place(entry))
-            if live is None or not self.has_previous:
-                self.go_live(new)
-                continue
-            replaced = write_held(Held(live, publication.replaced_id))
-            previous = read_held(self.get("previous"))
+            past = self.get("previous") if self.has_previous else None
+            previous = read_held(past)
             # What stands in one slot only must not be overwritten first: a run may die in between.
-            if previous and previous.value == new.value:
+            comes_back = previous is not None and previous.value == new.value
+            if not comes_back:
+                self._keep(past, live, publication)
+            if live != new.value:
                 self.go_live(new)
-                self.put("previous", replaced)
-            else:
-                self.put("previous", replaced)
-                self.go_live(new)
+            if comes_back:
+                self._keep(past, live, publication)
+
+    def _keep(self, past: str | None, live: str | None, publication: Publication) -> None:
+        """Put the value that is replaced, if one is, into the previous slot, and note whose comes instead.
+
+        :param past: What the slot holds by now.
+        """
+        previous, note, new = read_held(past), _read_note(past), publication.new
+        kept = outgoing(live, publication, note, previous) if live is not None and live != new.value else previous
+        new_note = id_note(new) or note
+        if self.has_previous and (kept, new_note) != (previous, note):
+            self.put("previous", _write_past(kept, new_note))
 
     def settle(self, key_ids: t.Mapping[str, str]) -> None:
         if self.has_pending:
