@@ -359,3 +359,52 @@ def spread(points: int, most: int) -> list[int]:
     """All points, or so many of them, the first and the last included."""
     chosen = min(points, most)
     return sorted({1 + round(number * (points - 1) / (chosen - 1)) for number in range(chosen)})
+
+
+# -- tasks that are given up -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"timeout": 2}, {"async": 60, "poll": 0}, {"ignore_errors": True}], ids=["timeout", "async", "ignored"]
+)
+def test_a_task_that_is_given_up(
+    keywords: dict[str, Any], sim: Simulator, run_playbook: Any, files: Files, tmp_path: Path
+) -> None:
+    """The module may go on when nobody waits for it any more, also while the next run does the same."""
+    files.area = "given-up"
+    names = [f"{files.area}-{number}" for number in range(40)]
+    task = {
+        "name": "Create them",
+        "community.honeycomb.honeycomb_api_keys": {
+            "environment": "production",
+            "key_type": "ingest",
+            "store": files.dictionary,
+            "api_keys": [{"name": name} for name in names],
+        },
+    }
+    play = {"name": "Create many keys", "hosts": "localhost", "gather_facts": False}
+    playbook = tmp_path / "many.yml"
+    playbook.write_text(json.dumps([{**play, "tasks": [{**task, **keywords}]}]))
+    sim.latency = 0.2
+    if "ignore_errors" in keywords:
+        sim.fail(operation="updateApiKey", effect="status", status=500, nth=20, times=None)
+    with Reader(sim, files) as reader:
+        run_playbook(playbook, expect_rc=None, env=HASTY)
+        assert_nothing_is_lost(sim, files, "given up")
+        sim.clear_faults()
+        sim.latency = 0.0
+        playbook.write_text(json.dumps([{**play, "tasks": [task]}]))
+        # Two at once: one of them may say that the other was faster.
+        run_playbook(playbook, expect_rc=None)
+        quiet(sim)
+        run_playbook(playbook)
+        assert_all_is_done(sim, files, names, "given up")
+    assert not reader.refused
+
+
+def quiet(sim: Simulator) -> None:
+    """Wait until nobody sends requests any more."""
+    seen = -1
+    while seen != len(sim.requests):
+        seen = len(sim.requests)
+        time.sleep(1.5)
