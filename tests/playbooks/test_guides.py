@@ -108,6 +108,7 @@ SCENES: dict[Any, Any] = {
 ELSEWHERE = {
     "roles/environment_provision/README.md": "test_environment_provision.py",
     f"{GUIDES}/guide_provisioning.rst": "test_environment_provision.py",
+    f"{GUIDES}/guide_stores.rst": "test_guides_stores.py",
 }
 
 # Commands that are not run, by their first word
@@ -146,6 +147,11 @@ def blocks(page: str) -> list[Block]:
     if page.endswith(".md"):
         found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
         return [Block(match[1], match[2]) for match in found]
+    return blocks_of(text)
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The code blocks of a text in reStructuredText."""
     found = re.finditer(
         r"^\.\. code-block:: (\w+)\n(?:   :caption: (.*)\n)?((?:\n|[ ]{3}.*\n)+)", text + "\n", re.MULTILINE
     )
