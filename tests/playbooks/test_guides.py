@@ -66,7 +66,8 @@ class Scene:
 SCENES: dict[Any, Any] = {
     # Creates the key that it rotates later, when it is old enough.
     "README.md": Scene(
-        replaced=["checkout"],
+        [key("web")],
+        replaced=["checkout", "web"],
         later={"rotate.yml": timedelta(days=91)},
         preview={"first-key.yml": '+    "name": "checkout"'},
     ),
