@@ -42,7 +42,6 @@ HOSTS: dict[str, Any] = {
     "key_file": "{{ playbook_dir }}/{{ inventory_hostname }}.key",
     "reload_command": f"{shlex.quote(sys.executable)} -c pass",
 }
-PASSPHRASE = "not a real one"
 
 
 def key(name: str, environment: str = "production", key_type: str = "ingest", days: float = 100, **more: Any) -> dict:
@@ -227,7 +226,8 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
     folder = tmp_path / "reader"
     folder.mkdir()
     ids = prepare(page, sim, folder)
-    env = {**ansible_environment, "STORE_PASSPHRASE": PASSPHRASE}
+    password = tmp_path / "vault-password"
+    password.write_text("not a real one\n")
     shown = files(page)
     playbooks = [name for name, text in shown.items() if is_playbook(text)]
     output = ""
@@ -243,7 +243,7 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
             ids.update({key.name: key.id for key in sim.keys(environment="production")})
             sim.advance(scene.later[name].total_seconds())
         state = everything(sim, folder)
-        shown_now = run(command, folder, env)
+        shown_now = run(command, folder, ansible_environment)
         if "--diff" in command:
             expected = [text for name, text in scene.preview.items() if name in command]
             assert all(text in shown_now for text in expected), f"{shlex.join(command)} shows no difference"
@@ -253,7 +253,7 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
         started.update(command)
     for name in playbooks:
         if name not in started:  # shown without the command that starts it
-            output += run(["ansible-playbook", name], folder, env)
+            output += run(["ansible-playbook", name], folder, ansible_environment)
 
     tasks = [task for block in yaml_blocks(page) if not block.file_name for task in yaml.safe_load(block.text)]
     if tasks:
@@ -262,15 +262,18 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
             "hosts": "localhost",
             "gather_facts": False,
             "tasks": tasks,
-            "vars": {"store_passphrase": PASSPHRASE},
+            "vars": {"vault_password_file": str(password)},
         }
         (folder / "tasks-of-the-page.yml").write_text(yaml.safe_dump([play], sort_keys=False))
-        output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, env)
+        output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, ansible_environment)
 
     for name in scene.replaced:
         (current,) = sim.keys(name=name)
         assert current.id != ids[name] and not current.disabled
 
+    for path in (folder / "keys").rglob("*.key"):
+        values = [key.value for key in sim.keys(name=path.stem) if not key.disabled]
+        assert path.read_text() in values, f"{path} does not hold the value of the key in use"
     leaked = [secret for secret in sim.issued_secrets() if secret in output]
     assert not leaked, "an example shows a secret"
 
