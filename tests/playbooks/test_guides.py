@@ -88,8 +88,9 @@ SCENES: dict[Any, Any] = {
             key("search", days=10),
             key("search-staging", "staging", days=10),
             key("deployments", key_type="configuration"),
+            key("shipping"),
         ],
-        replaced=["checkout", "billing", "deployments"],
+        replaced=["checkout", "billing", "deployments", "shipping"],
     ),
     f"{GUIDES}/runbook_rotation.rst": Scene(
         [
