@@ -42,7 +42,6 @@ HOSTS: dict[str, Any] = {
     "key_file": "{{ playbook_dir }}/{{ inventory_hostname }}.key",
     "reload_command": f"{shlex.quote(sys.executable)} -c pass",
 }
-PASSPHRASE = "not a real one"
 
 
 def key(name: str, environment: str = "production", key_type: str = "ingest", days: float = 100, **more: Any) -> dict:
@@ -55,6 +54,8 @@ class Scene:
 
     keys: list[dict] = field(default_factory=list)
     files_of: list[str] = field(default_factory=list)
+    # Names of keys whose values are in keys/NAME.key
+    stored: list[str] = field(default_factory=list)
     # Names of keys that have a successor when the page was read
     replaced: list[str] = field(default_factory=list)
     # How much later a playbook is run for the first time
@@ -66,7 +67,8 @@ class Scene:
 SCENES: dict[Any, Any] = {
     # Creates the key that it rotates later, when it is old enough.
     "README.md": Scene(
-        replaced=["checkout"],
+        [key("web")],
+        replaced=["checkout", "web"],
         later={"rotate.yml": timedelta(days=91)},
         preview={"first-key.yml": '+    "name": "checkout"'},
     ),
@@ -88,8 +90,9 @@ SCENES: dict[Any, Any] = {
             key("search", days=10),
             key("search-staging", "staging", days=10),
             key("deployments", key_type="configuration"),
+            key("shipping"),
         ],
-        replaced=["checkout", "billing", "deployments"],
+        replaced=["checkout", "billing", "deployments", "shipping"],
     ),
     f"{GUIDES}/runbook_rotation.rst": Scene(
         [
@@ -101,13 +104,16 @@ SCENES: dict[Any, Any] = {
         replaced=["checkout"],
     ),
     f"{GUIDES}/guide_many_keys.rst": Scene(preview={"services.yml": '+    "svc-accounts (ingest, production)": {'}),
-    f"{GUIDES}/guide_audit.rst": Scene([key("checkout"), key("deployments", key_type="configuration", days=1)]),
+    f"{GUIDES}/guide_audit.rst": Scene(
+        [key("checkout"), key("deployments", key_type="configuration", days=1)], stored=["checkout"]
+    ),
 }
 
 # Pages that another test runs, with more to look at
 ELSEWHERE = {
     "roles/environment_provision/README.md": "test_environment_provision.py",
     f"{GUIDES}/guide_provisioning.rst": "test_environment_provision.py",
+    f"{GUIDES}/guide_stores.rst": "test_guides_stores.py",
 }
 
 # Commands that are not run, by their first word
@@ -146,6 +152,11 @@ def blocks(page: str) -> list[Block]:
     if page.endswith(".md"):
         found = re.finditer(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
         return [Block(match[1], match[2]) for match in found]
+    return blocks_of(text)
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The code blocks of a text in reStructuredText."""
     found = re.finditer(
         r"^\.\. code-block:: (\w+)\n(?:   :caption: (.*)\n)?((?:\n|[ ]{3}.*\n)+)", text + "\n", re.MULTILINE
     )
@@ -180,7 +191,11 @@ def prepare(page: str, sim: Any, folder: Path) -> dict[str, str]:
         an_hour_ago = moment - timedelta(hours=1)
         details["name"] = details["name"].format(an_hour_ago=an_hour_ago.strftime("%Y%m%dT%H%M%SZ"))
         updated = an_hour_ago if details.get("disabled") else created
-        ids[details["name"]] = sim.add_key(created=created, updated=updated, **details).id
+        made = sim.add_key(created=created, updated=updated, **details)
+        ids[made.name] = made.id
+        if made.name in scene.stored:
+            (folder / "keys").mkdir(exist_ok=True)
+            (folder / "keys" / f"{made.name}.key").write_text(made.value)
     for source in [*scene.files_of, page]:
         for name, text in files(source).items():
             (folder / name).write_text(text)
@@ -220,7 +235,8 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
     folder = tmp_path / "reader"
     folder.mkdir()
     ids = prepare(page, sim, folder)
-    env = {**ansible_environment, "STORE_PASSPHRASE": PASSPHRASE}
+    password = tmp_path / "vault-password"
+    password.write_text("not a real one\n")
     shown = files(page)
     playbooks = [name for name, text in shown.items() if is_playbook(text)]
     output = ""
@@ -236,7 +252,7 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
             ids.update({key.name: key.id for key in sim.keys(environment="production")})
             sim.advance(scene.later[name].total_seconds())
         state = everything(sim, folder)
-        shown_now = run(command, folder, env)
+        shown_now = run(command, folder, ansible_environment)
         if "--diff" in command:
             expected = [text for name, text in scene.preview.items() if name in command]
             assert all(text in shown_now for text in expected), f"{shlex.join(command)} shows no difference"
@@ -246,7 +262,7 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
         started.update(command)
     for name in playbooks:
         if name not in started:  # shown without the command that starts it
-            output += run(["ansible-playbook", name], folder, env)
+            output += run(["ansible-playbook", name], folder, ansible_environment)
 
     tasks = [task for block in yaml_blocks(page) if not block.file_name for task in yaml.safe_load(block.text)]
     if tasks:
@@ -255,15 +271,18 @@ def test_what_a_page_shows_runs(page: Any, sim: Simulator, ansible_environment: 
             "hosts": "localhost",
             "gather_facts": False,
             "tasks": tasks,
-            "vars": {"store_passphrase": PASSPHRASE},
+            "vars": {"vault_password_file": str(password)},
         }
         (folder / "tasks-of-the-page.yml").write_text(yaml.safe_dump([play], sort_keys=False))
-        output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, env)
+        output += run(["ansible-playbook", "tasks-of-the-page.yml"], folder, ansible_environment)
 
     for name in scene.replaced:
         (current,) = sim.keys(name=name)
         assert current.id != ids[name] and not current.disabled
 
+    for path in (folder / "keys").rglob("*.key"):
+        values = [key.value for key in sim.keys(name=path.stem)]
+        assert path.read_text() in values, f"{path} does not hold the value of its key"
     leaked = [secret for secret in sim.issued_secrets() if secret in output]
     assert not leaked, "an example shows a secret"
 
