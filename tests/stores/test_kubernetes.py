@@ -356,7 +356,7 @@ def test_the_kubeconfig_may_be_named_by_the_environment(
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kubernetes", None)
-    with pytest.raises(StoreError, match="needs the Python package kubernetes, which .*python.* does not have"):
+    with pytest.raises(StoreError, match="The Python library kubernetes is missing on .*python.*"):
         opened().probe(["KEY"])
 
 

@@ -28,18 +28,16 @@ What AWS does and its double in the tests does not, as far as it matters here:
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import os
-import platform
 import random
 import re
-import sys
 import time
 import typing as t
 import uuid
 from dataclasses import dataclass, field
 
+from .libraries import library
 from .store import (
     Held,
     Publication,
@@ -751,12 +749,4 @@ def _not_sent(exc: Exception, where: str, action: str) -> StoreError:
 
 
 def _library(name: str) -> t.Any:
-    """A client library, imported when it is used: most hosts need none."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise StoreError(
-            f"The Python library {name.split('.')[0]} is missing on {platform.node()}, in {sys.executable}: a store of "
-            "type aws_secretsmanager needs it. Nothing was written.",
-            advice="Install it there: pip install boto3.",
-        ) from None
+    return library(name, AwsSecretsManagerStore.type, "boto3")

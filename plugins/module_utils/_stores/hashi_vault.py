@@ -14,18 +14,16 @@ write changes all fields together, and check-and-set makes sure that it changes 
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import platform
 import random
-import sys
 import threading
 import time
 import typing as t
 from urllib.parse import quote, urlsplit
 
 from .._errors import InputError
+from .libraries import library
 from .store import (
     Held,
     Publication,
@@ -570,12 +568,4 @@ def _service_account() -> str:
 
 
 def _library(name: str) -> t.Any:
-    """A client library, imported when it is used: most hosts need none."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise StoreError(
-            f"The Python library {name} is missing on {platform.node()}, in {sys.executable}: a store of type "
-            "hashi_vault needs it. Nothing was written.",
-            advice="Install it there: pip install 'hvac>=1.1'.",
-        ) from None
+    return library(name, HashiVaultStore.type, "'hvac>=1.1'")

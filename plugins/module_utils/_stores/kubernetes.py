@@ -13,12 +13,12 @@ import json
 import os
 import random
 import re
-import sys
 import time
 import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import InputError
+from .libraries import library
 from .store import Held, Publication, Sessions, Slots, Store, StoreError, id_note, noted_id, outgoing
 from .telling import tell
 from .texts import conflict, read_held, write_held
@@ -322,13 +322,9 @@ class KubernetesStore(Store):
         )
 
     def _connect(self) -> t.Any:
-        try:
-            from kubernetes import client, config
-        except ImportError:
-            raise StoreError(
-                f"The store kubernetes needs the Python package kubernetes, which {sys.executable} does not have.",
-                advice="Install it there: pip install kubernetes.",
-            ) from None
+        library("kubernetes", self.type)
+        from kubernetes import client, config
+
         loading: t.Any = config  # a part of the client without types
         settings = client.Configuration()
         settings.retries = False  # the timeout holds for one attempt
