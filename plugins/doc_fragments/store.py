@@ -59,7 +59,8 @@ options:
           - yaml
       entry:
         description:
-          - The variable of an V(env) file, or the path of keys in a V(json) or V(yaml) file, with dots in between.
+          - The variable of an V(env) file, or the path of keys in a V(json) or V(yaml) file, with dots in between; V(\.) is a dot in a key.
+          - For O(store.preset=systemd_creds), the name of the credential, by default that of the file.
         type: str
       owner:
         description: The owner of a file. Applies to V(file), V(ansible_vault) and the presets that write files.

@@ -200,7 +200,7 @@ def decide(situation: Situation, on_missing: str) -> Course:
     elif on_missing == "ignore":
         return Course("keep", wanted)
     else:
-        raise InputError(_missing(situation))
+        raise InputError(f"{situation.label}{foreign(situation, live_id) or _missing(situation)}")
     trouble = foreign(situation, live_id)
     if trouble:
         raise InputError(f"{situation.label}{trouble}")
@@ -275,7 +275,7 @@ def _missing(situation: Situation) -> str:
     live = situation.slots and situation.slots.live
     holds = "holds a value, but not that of this key" if live else "holds no value"
     return (
-        f"{situation.label}key {situation.wanted.id} ({situation.base}) exists, but {situation.place} {holds}. "
+        f"key {situation.wanted.id} ({situation.base}) exists, but {situation.place} {holds}. "
         "Honeycomb shows a value only once. Set on_missing=replace to replace the key with a new one whose value is "
         "stored, or on_missing=ignore if its value is kept elsewhere."
     )

@@ -675,7 +675,11 @@ def _answered(exc: t.Any, where: str, action: str, hidden: t.Collection[str]) ->
             advice="Check store.profile, and that the role may be assumed.",
         )
     if code in _DENIED:
-        words = f" AWS says: {said[:400]}" if said and not any(text and text in said for text in hidden) else ""
+        words = (
+            f" AWS says: {said[:400].rstrip('.')}."
+            if said and not any(text and text in said for text in hidden)
+            else ""
+        )
         return StoreError(f"{where}: AWS refuses secretsmanager:{action}. {state}{words}", advice=_policy())
     if code in _EXPIRED:
         return StoreError(

@@ -465,3 +465,15 @@ def test_a_key_that_a_rotation_has_deployed_is_left_to_it(after: bool) -> None:
     for slots in (Slots(), None):
         course = decide(Situation(base="svc", wanted=wanted, slots=slots, listing=[retired, deployed]), "replace")
         assert (course.action, course.key.id) == (("keep", "hcxik_1") if after else ("create", None))
+
+
+def test_the_value_of_another_key_is_named_whatever_is_missing() -> None:
+    """To replace the key would be refused, so that is no advice."""
+    key = ApiKey("hcxik_1", "svc", "ingest", "env", False)
+    other = ApiKey("hcxik_2", "other", "ingest", "env", False)
+    slots = Slots(live="hcxik_2" + "x" * 32)
+    situation = Situation(base="svc", wanted=key, slots=slots, listing=[key, other], place="the place")
+    for on_missing in ("fail", "replace"):
+        with pytest.raises(InputError, match="the place holds the value of another key, hcxik_2 .other., which is en"):
+            decide(situation, on_missing)
+    assert decide(situation, "ignore").action == "keep"
