@@ -65,7 +65,8 @@ class Scene:
         return {key.name: key for key in keys}
 
     def stored(self) -> dict[str, str]:
-        return {path.name: path.read_text() for path in (self.folder / "keys").glob("*")}
+        files = [path for path in (self.folder / "keys").glob("*") if path.suffix not in (".pending", ".previous")]
+        return {path.name: path.read_text() for path in files}
 
     def writes(self) -> list[str]:
         return [request.operation for request in self.sim.requests if request.method != "GET"]

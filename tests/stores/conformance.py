@@ -46,6 +46,8 @@ class StoreConformance(ABC):
 
     # Whether one container has room for several values, of which each is an entry.
     many = False
+    # Seconds that one request may take, or waiting for another run.
+    timeout = 10.0
     # Whether it remembers whose value is live.
     remembers = True
     # Whether it notes that of a value that is live already.
@@ -75,7 +77,7 @@ class StoreConformance(ABC):
         """The store in a new session, as another run of a task would have it."""
         values = {"name": self.key_name, "environment": "production", "key_type": "ingest"}
         options = {**complete(fill(self.dictionary(entry), values, "store")), **changes}
-        return open_store(options, 10.0, Sessions())
+        return open_store(options, self.timeout, Sessions())
 
     # -- one entry -------------------------------------------------------------------------------------------------
 

@@ -176,6 +176,7 @@ class TestYamlFile(_Vaults):
     def _encrypted(self, _folder: None) -> None:
         self.path.parent.mkdir()
         self.path.write_text(sealed("# mine\nuser: x\n"))
+        self.path.chmod(0o600)
 
     def value(self, text: str, entry: str) -> str | None:
         assert opened(text).startswith("# mine\nuser: x\n")

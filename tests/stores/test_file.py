@@ -46,7 +46,7 @@ from tools.workspace import CACHE
 ROOT = os.geteuid() == 0
 NOBODY = 65534
 # As sha256sum tells it
-SHA256_OF_ONE = hashlib.sha256(ONE.value.encode()).hexdigest()
+SHA256_OF_THREE = hashlib.sha256(THREE.value.encode()).hexdigest()
 
 
 class _Files(StoreConformance):
@@ -72,10 +72,14 @@ class _Files(StoreConformance):
 
     def test_nothing_but_the_file_and_its_previous_value_is_left(self) -> None:
         self.bring_live(ONE)
-        note = json.loads((self.path.parent / "live.previous").read_text())
-        assert note == {self.entries["one"]: {"live_id": f"{ONE.key_id} sha256:{SHA256_OF_ONE[:12]}"}}
+        # The value of an ingest key says whose it is.
+        assert os.listdir(self.path.parent) == ["live"]
         self.bring_live(TWO, ONE.value, ONE.key_id)
         assert sorted(os.listdir(self.path.parent)) == ["live", "live.previous"]
+        assert "live_id" not in (self.path.parent / "live.previous").read_text()
+        self.bring_live(THREE, TWO.value, TWO.key_id)
+        note = json.loads((self.path.parent / "live.previous").read_text())[self.entries["one"]]
+        assert note["live_id"] == f"{THREE.key_id} sha256:{SHA256_OF_THREE[:12]}"
         assert {stat.S_IMODE(path.stat().st_mode) for path in self.path.parent.iterdir()} == {0o600}
 
     def test_an_empty_file_holds_no_value(self) -> None:
@@ -496,7 +500,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(full_disk: Path) -> None:
     full = r"can't be written: the disk is full\. Nothing was changed"
     refused(full, lambda: found.stage({"": TWO}), lambda: replaced(found))
     assert (full_disk / "key").read_text() == ONE.value
-    assert sorted(os.listdir(full_disk)) == ["filler", "key", "key.previous"]
+    assert sorted(os.listdir(full_disk)) == ["filler", "key"]
     assert found.read([""])[""] == Slots(ONE.value, live_id=ONE.key_id)
     (full_disk / "filler").unlink()
     found.probe([""])
@@ -662,7 +666,7 @@ def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(StoreError, match="mount point"):
         found.stage({"": TWO})
-    assert sorted(os.listdir(tmp_path)) == ["key", "key.previous"]
+    assert sorted(os.listdir(tmp_path)) == ["key"]
 
 
 def test_a_conflict_writes_nothing(tmp_path: Path) -> None:
@@ -671,7 +675,7 @@ def test_a_conflict_writes_nothing(tmp_path: Path) -> None:
     path.write_text("somebody else's")
     with pytest.raises(StoreConflict, match="somebody else changed it"):
         replaced(found)
-    assert sorted(os.listdir(tmp_path)) == ["key", "key.previous"]
+    assert sorted(os.listdir(tmp_path)) == ["key"]
     assert path.read_text() == "somebody else's"
     assert found.read([""])[""] == Slots("somebody else's")
 
@@ -687,20 +691,24 @@ def test_a_note_that_cant_be_written_is_no_failure(tmp_path: Path, monkeypatch: 
         real(source, target)
 
     monkeypatch.setattr(os, "replace", fail)
-    found = live(path)
-    assert found.read([""])[""] == Slots(ONE.value)
+    found = store(path)
+    found.publish({"": Publication(THREE)})
+    assert found.read([""])[""] == Slots(THREE.value)
     assert os.listdir(tmp_path) == ["key"]
     monkeypatch.undo()
-    found.publish({"": Publication(ONE, ONE.value)})
-    assert found.read([""])[""] == Slots(ONE.value, live_id=ONE.key_id)
+    found.publish({"": Publication(THREE, THREE.value)})
+    assert found.read([""])[""] == Slots(THREE.value, live_id=THREE.key_id)
 
 
-@pytest.mark.parametrize("note", ["", ONE.key_id, f"{ONE.key_id} sha256:", " sha256:0", "sha256:" + SHA256_OF_ONE])
+@pytest.mark.parametrize(
+    "note", ["", THREE.key_id, f"{THREE.key_id} sha256:", " sha256:0", "sha256:" + SHA256_OF_THREE]
+)
 def test_a_note_that_says_nothing_about_the_value_is_none(tmp_path: Path, note: str) -> None:
     path = tmp_path / "key"
-    found = live(path)
+    found = store(path)
+    found.publish({"": Publication(THREE)})
     path.with_name("key.previous").write_text(json.dumps({"": {"live_id": note}}))
-    assert found.read([""])[""] == Slots(ONE.value)
+    assert found.read([""])[""] == Slots(THREE.value)
 
 
 @pytest.mark.parametrize(

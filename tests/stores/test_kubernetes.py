@@ -78,13 +78,13 @@ class TestKubernetes(StoreConformance):
 
     def test_what_is_not_live_is_in_a_secret_of_its_own(self) -> None:
         self.bring_live(ONE)
-        self.bring_live(TWO, ONE.value, ONE.key_id)
-        self.stage(THREE)
-        assert self.fields(self.key_name) == {"HONEYCOMB_ONE": TWO.value}
+        self.bring_live(THREE, ONE.value, ONE.key_id)
+        self.stage(TWO)
+        assert self.fields(self.key_name) == {"HONEYCOMB_ONE": THREE.value}
         own = self.fields(f"{self.key_name}-honeycomb")
-        assert own.pop("HONEYCOMB_ONE.live_id").startswith(f"{TWO.key_id} ")
+        assert own.pop("HONEYCOMB_ONE.live_id").startswith(f"{THREE.key_id} ")
         assert {key: json.loads(text)["value"] for key, text in own.items()} == {
-            "HONEYCOMB_ONE.pending": THREE.value,
+            "HONEYCOMB_ONE.pending": TWO.value,
             "HONEYCOMB_ONE.previous": ONE.value,
         }
         labels = self.get(f"{self.key_name}-honeycomb")["metadata"]["labels"]

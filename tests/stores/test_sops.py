@@ -33,6 +33,9 @@ RULES = """creation_rules:
 class SopsConformance(StoreConformance):
     """What holds for each format."""
 
+    # Each read and write is a program that starts, and on a busy machine another run waits for many of them.
+    timeout = 60.0
+
     @pytest.fixture(autouse=True)
     def _keys(self, _folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
         key = self.folder / "key.txt"

@@ -31,8 +31,9 @@ class FileStore(Store):
     """A file at ``path``.
 
     ``PATH.pending`` and ``PATH.previous`` hold ``{entry: {"id", "value"}}`` as JSON and are gone when they are empty.
-    In ``PATH.previous`` there is also ``"live_id"``, the note of whose value is live; after a first publication, which
-    replaces nothing, only that. A symbolic link is written through: the two are beside the file that it leads to.
+    In ``PATH.previous`` there is also ``"live_id"``, the note of whose value is live where the value does not tell;
+    after a first publication, which replaces nothing, only that. A symbolic link is written through: the two are beside
+    the file that it leads to.
 
     What a killed process leaves, at each step of a :meth:`publish` that replaces a value: before ``PATH.previous`` is
     replaced, nothing; before ``PATH`` is, the live value a second time in ``PATH.previous``, and a note that is not

@@ -18,6 +18,7 @@ all: see ``tests/stores/conformance.py``.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import typing as t
 from abc import ABC, abstractmethod
@@ -168,6 +169,8 @@ def fingerprint(value: str) -> str:
 
 
 _MARK = " sha256:"
+# The value of an ingest key begins with the key's id.
+_INGEST = re.compile(r"(hc.ik_[a-z0-9]{26})[A-Za-z0-9]{20,}")
 
 
 def id_note(new: Held) -> str | None:
@@ -175,15 +178,25 @@ def id_note(new: Held) -> str | None:
 
     The fingerprint is in it because others may write to the live slot, and they don't write notes.
 
-    :returns: ``None`` where the key is not known.
+    :returns: ``None`` where the key is not known, or the value says itself whose it is.
     """
-    return f"{new.key_id}{_MARK}{fingerprint(new.value)}" if new.key_id else None
+    if not new.key_id or _told(new.value) == new.key_id:
+        return None
+    return f"{new.key_id}{_MARK}{fingerprint(new.value)}"
 
 
 def noted_id(note: t.Any, live: str | None) -> str | None:
-    """The id in a note, as :func:`id_note` makes them; ``None`` where it is about another value than the live one."""
+    """The id of the live value's key, from a note as :func:`id_note` makes them, or from the value itself."""
+    if live is None:
+        return None
     key_id, _mark, about = str(note or "").rpartition(_MARK)
-    return key_id or None if live is not None and about == fingerprint(live) else None
+    return key_id if key_id and about == fingerprint(live) else _told(live)
+
+
+def _told(value: str) -> str | None:
+    """The id that a value begins with."""
+    found = _INGEST.fullmatch(value)
+    return found.group(1) if found else None
 
 
 def outgoing(live: str, publication: Publication, note: t.Any, previous: Held | None) -> Held:
