@@ -59,7 +59,8 @@ options:
           - yaml
       entry:
         description:
-          - The variable of an V(env) file, or the path of keys in a V(json) or V(yaml) file, with dots in between; V(\.) is a dot in a key.
+          - The variable of an V(env) file, or the path of keys in a V(json) or V(yaml) file, with dots in between. A dot that
+            belongs to a key needs a backslash before it.
           - For O(store.preset=systemd_creds), the name of the credential, by default that of the file.
         type: str
       owner:

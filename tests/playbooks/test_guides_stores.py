@@ -239,7 +239,7 @@ def test_a_section_runs(heading: str, sim: Simulator, ansible_environment: dict[
 
     ours = [printed for line, printed in done if line.startswith("ansible-playbook")]
     theirs = "".join(printed for line, printed in done if not line.startswith("ansible-playbook"))
-    again = [printed for (before, _), (line, printed) in itertools.pairwise(done) if line == before]
+    again = [printed for (before, _output), (line, printed) in itertools.pairwise(done) if line == before]
     assert all(re.search(r"changed=0 .*failed=0 ", text) for text in again), "a second run changes something"
     keys = sim.keys()
     assert keys and not [key.name for key in keys if key.disabled or "[" in key.name]

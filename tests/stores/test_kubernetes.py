@@ -176,7 +176,7 @@ class TestKubernetes(StoreConformance):
 
         self.double.before_patch = look  # type: ignore[method-assign]
         self.publish(ONE, TWO.value, replaced=TWO.key_id)
-        assert [held for held, _ in seen] == [True, True]
+        assert [held for held, _rest in seen] == [True, True]
 
     # -- the probe -------------------------------------------------------------------------------------------------
 

@@ -220,16 +220,17 @@ class Vault:
         raise StoreError(f"there is no password from {self._name}: {answer['text']}")
 
     def _answer(self, question: dict[str, t.Any]) -> dict[str, t.Any]:
-        process = self._process
-        assert process and process.stdin and process.stdout
+        process = t.cast("subprocess.Popen[str]", self._process)
+        # Pipes, since it was started that way.
+        stdin, stdout = t.cast("t.IO[str]", process.stdin), t.cast("t.IO[str]", process.stdout)
         watch = threading.Timer(self._timeout, _kill, [process])
         watch.start()
         line = ""
         try:
             with contextlib.suppress(OSError):
-                process.stdin.write(json.dumps(question) + "\n")
-                process.stdin.flush()
-                line = process.stdout.readline()
+                stdin.write(json.dumps(question) + "\n")
+                stdin.flush()
+                line = stdout.readline()
         finally:
             watch.cancel()
         if not line:

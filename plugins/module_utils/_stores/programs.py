@@ -67,8 +67,7 @@ def run(
         opened.callback(writing.close)
         with reading:
             process = _start(place, arguments, reading, environment, folder)
-        for stream in (process.stdout, process.stderr):
-            assert stream
+        for stream in _outputs(process):
             opened.enter_context(stream)
         try:
             return _exchange(process, writing, rest, timeout)
@@ -138,14 +137,19 @@ def _start(
         ) from None
 
 
+def _outputs(process: subprocess.Popen[bytes]) -> tuple[t.IO[bytes], t.IO[bytes]]:
+    """What the program writes. Both are pipes, since it was started that way."""
+    return t.cast("t.IO[bytes]", process.stdout), t.cast("t.IO[bytes]", process.stderr)
+
+
 def _exchange(process: subprocess.Popen[bytes], writing: io.FileIO, rest: bytes, timeout: float) -> Ended:
-    assert process.stdout and process.stderr
+    stdout, stderr = _outputs(process)
     too_long = _GivenUp(f"did not end within {timeout:g} seconds")
     deadline = time.monotonic() + timeout
     output, errors = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ, output)
-        selector.register(process.stderr, selectors.EVENT_READ, errors)
+        selector.register(stdout, selectors.EVENT_READ, output)
+        selector.register(stderr, selectors.EVENT_READ, errors)
         if rest:
             selector.register(writing, selectors.EVENT_WRITE)
         while selector.get_map():

@@ -30,6 +30,16 @@ Store = dict[str, Any]
 ENVIRONMENTS = {ENVIRONMENT.id: ENVIRONMENT}
 
 
+def refusing(counted: list[str], number: int) -> Callable[[str], bool]:
+    """Refuses one request, by its number from 1."""
+
+    def refuse(request: str) -> bool:
+        counted.append(request)
+        return len(counted) == number
+
+    return refuse
+
+
 def wanted(name: str, key_type: str = "ingest", state: str = "present", **more: Any) -> Wanted:
     permissions = {"send_events": True} if key_type == "configuration" else {"create_datasets": True}
     return Wanted(state, None, name, key_type, ENVIRONMENT, permissions, label=f"{name}: ", **more)
@@ -527,11 +537,7 @@ def test_a_request_that_fails(monkeypatch: pytest.MonkeyPatch, situation: str, k
         build(world, "/svc", "", key_type)
         counted: list[str] = []
 
-        def refuse(request: str, counted: list[str] = counted, number: int = number) -> bool:
-            counted.append(request)
-            return len(counted) == number
-
-        world.service.refuse = refuse
+        world.service.refuse = refusing(counted, number)
         try:
             messages = errors(declare(world, entries, on_missing=on_missing))
         except HoneycombError as exc:
