@@ -342,7 +342,7 @@ class StoreConformance(ABC):
 
     def remembered(self, held: Held) -> str | None:
         """The id that the store has to tell where this value is live."""
-        return held.key_id if self.remembers else None
+        return held.key_id if self.remembers or held.value.startswith(str(held.key_id)) else None
 
     def bring_live(self, held: Held, expected: str | None = None, replaced: str | None = None) -> None:
         self.stage(held)

@@ -133,12 +133,12 @@ class TestOneSlot(WithoutPrevious):
     def test_a_published_value_is_what_others_read(self) -> None:
         self.publish(ONE, None)
         assert self.look("one") == ONE.value
-        assert self.slots() == Slots(live=ONE.value)
+        assert self.slots() == Slots(live=ONE.value, live_id=ONE.key_id)
 
     def test_only_a_keys_own_value_is_settled(self) -> None:
         self.publish(ONE, None)
         self.settle(ONE.key_id)
-        assert self.slots() == Slots(live=ONE.value)
+        assert self.slots() == Slots(live=ONE.value, live_id=ONE.key_id)
 
     def test_a_later_value_takes_the_pending_slot(self) -> None:
         pytest.skip("there is none")
