@@ -42,7 +42,7 @@ options:
           - command
       path:
         description:
-          - For V(file) and V(ansible_vault), the path of the file. Missing folders are created, readable by their owner only.
+          - For V(file) and V(ansible_vault), the absolute path of the file. Missing folders are created, readable by their owner only.
           - For V(hashi_vault), the path of the secret within O(store.mount).
           - For O(store.preset=pass), the name in the password store. For the other presets, the path of the file.
         type: str

@@ -313,3 +313,13 @@ def test_one_host_does_it_whatever_the_strategy(scene: Any, strategy: str) -> No
     scene.sim.latency = 0.2
     scene.provision([{"name": "a"}, {"name": "b"}], inventory=scene.folder / "hosts")
     scene.assert_each_value_is_stored("a", "b")
+
+
+def test_marks_of_the_user_do_not_hide_the_keys_from_the_role(scene: Any) -> None:
+    """Otherwise keys would be created that the role does not recognize, and their values would be lost."""
+    scene.use_tasks()
+    (play,) = yaml.safe_load((scene.folder / "provision.yml").read_text())
+    play["module_defaults"] = {"community.honeycomb.honeycomb_api_keys": {"marks": {"pending": "new"}}}
+    (scene.folder / "provision.yml").write_text(yaml.safe_dump([play]))
+    scene.provision([{"name": "a"}])
+    scene.assert_each_value_is_stored("a")

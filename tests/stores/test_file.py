@@ -717,6 +717,7 @@ def test_a_note_that_says_nothing_about_the_value_is_none(tmp_path: Path, note: 
         ({"path": "/x/key.pending"}, "ends like"),
         ({"path": "/x/key.previous"}, "ends like"),
         ({"path": "/x/"}, "not the path of a file"),
+        ({"path": "keys/x"}, "is relative. Begin it with a folder, such as {{ playbook_dir }}/keys/x."),
         ({"path": "/x/a\0b"}, "not the path of a file"),
         ({"path": "/x", "entry": "A"}, "holds one value"),
         ({"path": "/x", "format": "env"}, "needs entry"),

@@ -28,6 +28,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._stores import
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.opening import open_store
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.options import complete
 from ansible_collections.community.honeycomb.plugins.module_utils._stores.store import (
+    Held,
     Publication,
     Sessions,
     Slots,
@@ -155,6 +156,20 @@ class TestHashiVault(StoreConformance):
         found = self.server.client().secrets.kv.v2.read_secret_version(self.path, raise_on_deleted_version=True)
         data = found["data"]["data"]
         assert data == {**others, "one": ONE.value}
+
+    def test_a_secret_that_would_get_too_many_fields_is_refused_beforehand(self) -> None:
+        """The server takes no more than 1,000 texts in a request."""
+        self.bring_live(ONE)
+        store = self.open()
+        many = [f"field-{number}" for number in range(164)]
+        with pytest.raises(StoreError, match=r"it has \d+, and 492 more are needed.*Put \{name\} into path"):
+            store.probe(many)
+        store.probe(many[:160])
+        values = {name: Held(f"{number:022d}", f"hcxlk_{number:026d}") for number, name in enumerate(many[:120])}
+        store.stage(values)
+        store.publish({name: Publication(held) for name, held in values.items()})
+        # Where they are all there, nothing has to be written.
+        store.probe(many[:120])
 
     def test_nothing_is_written_where_nothing_changes(self) -> None:
         self.bring_live(ONE)

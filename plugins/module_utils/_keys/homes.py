@@ -79,7 +79,13 @@ class Homes:
         """
         label = f"{address.label}store"
         values = {"name": address.name, "environment": address.environment, "key_type": address.key_type}
-        found = open_store(fill(complete(dictionary, label), values, label), self._timeout, self._sessions)
+        filled = fill(complete(dictionary, label), values, label)
+        try:
+            found = open_store(filled, self._timeout, self._sessions)
+        except InputError as exc:
+            # A store knows its options, and not which of many keys they are for.
+            exc.message = address.label + exc.message
+            raise
         store = self._stores.setdefault(found.identity, found)
         home = Home(store, found.entry)
         other = self._taken.setdefault((store.identity, home.entry), address)

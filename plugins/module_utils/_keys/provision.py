@@ -17,6 +17,8 @@ import os
 import typing as t
 from dataclasses import dataclass, field
 
+from .._errors import InputError
+from .._stores.options import check_names, merged
 from .generations import Marks
 
 _ENDING = Marks().pending_name("")
@@ -70,6 +72,8 @@ def read_request(
             "service may have another one of its own."
         )
     names: set[str] = set()
+    if store:
+        request.problems += _store_problems(store, "environment_provision_store")
     for service in services:
         name = str(service["name"])
         own_store, own_tasks = service.get("store"), str(service.get("store_tasks") or "")
@@ -91,6 +95,8 @@ def read_request(
             )
         elif tasks and not exists(path):
             request.problems.append(f"{name}: there is no tasks file {tasks} (relative paths start at {folder}).")
+        elif own_store and not tasks:
+            request.problems += _store_problems(merged(store, own_store) or {}, f"{name}: store")
         names.add(name)
         request.services.append(
             {
@@ -103,6 +109,15 @@ def read_request(
             }
         )
     return request
+
+
+def _store_problems(store: t.Mapping[str, t.Any], label: str) -> list[str]:
+    """What can be told of a store dictionary before there is an environment."""
+    try:
+        check_names(store, label)
+    except InputError as exc:
+        return [exc.message]
+    return []
 
 
 def plan_services(services: t.Iterable[dict[str, t.Any]], keys: t.Iterable[dict[str, t.Any]]) -> ServicePlan:

@@ -50,6 +50,11 @@ class FileStore(Store):
             raise InputError(f"path: {path} ends like the files in which this store keeps other values. Name another.")
         if path.endswith("/") or "\0" in path:
             raise InputError(f"path: {path!r} is not the path of a file.")
+        if not os.path.isabs(os.path.expanduser(path)):
+            # A module and the lookup would each begin in another folder.
+            raise InputError(
+                f"path: {path} is relative. Begin it with a folder, such as {{{{ playbook_dir }}}}/{path}."
+            )
         self.format = str(options["format"])
         try:
             formats.check_entry(self.format, self.entry)

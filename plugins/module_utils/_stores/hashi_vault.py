@@ -51,6 +51,8 @@ _LIVE_ID = "_live_id"
 # What each method of logging in can't do without. A role's secret id can be switched off in Vault.
 _LOGIN = {"token": ("token",), "approle": ("role_id",), "jwt": ("role", "jwt"), "kubernetes": ("role",)}
 _GIVEN = ("token", "role_id", "role_secret_id", "role", "jwt")
+# OpenBao takes 1,000 texts in a request, and each field is two of them: its name and its value.
+_MOST_FIELDS = 490
 _CAS_FAILED = "check-and-set parameter did not match"
 
 
@@ -93,7 +95,15 @@ class HashiVaultStore(Store):
                     "Nothing was written.",
                     advice=_policy(self._data_path),
                 )
-        self._load()
+        fields, _version = self._load()
+        # A new value takes three: the live one, and the pending one with its id.
+        new = sum(3 for entry in entries if _text(fields.get(entry)) is None)
+        if new and len(fields) + new > _MOST_FIELDS:
+            raise StoreError(
+                f"{self._where} can't hold the values of so many keys: OpenBao takes about {_MOST_FIELDS} fields, it "
+                f"has {len(fields)}, and {new} more are needed. Nothing was written.",
+                advice="Put {name} into path, so that each key has a secret of its own.",
+            )
 
     def read(self, entries: t.Collection[str]) -> dict[str, Slots]:
         fields, version = self._load()

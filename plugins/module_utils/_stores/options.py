@@ -129,14 +129,9 @@ def complete(given: t.Mapping[str, t.Any], label: str = "store") -> dict[str, t.
     :param label: Which option it is, for messages.
     :raises InputError: An unknown type, an option that this store does not have, or one that is missing.
     """
+    check_names(given, label)
     options = {name: value for name, value in given.items() if value is not None}
-    kind = options.pop("type", None)
-    if kind not in TYPES:
-        raise InputError(f"{label}.type: there is no store {kind!r}. There are: {', '.join(TYPES)}.")
-    for name in options:
-        if name not in OPTIONS or kind not in OPTIONS[name].types:
-            own = ", ".join(sorted(other for other, option in OPTIONS.items() if kind in option.types))
-            raise InputError(f"{label}.{name}: a store of type {kind} has no such option. It has: {own}.")
+    kind = options.pop("type")
     found = {"type": kind}
     for name, option in OPTIONS.items():
         if kind in option.types:
@@ -149,6 +144,21 @@ def complete(given: t.Mapping[str, t.Any], label: str = "store") -> dict[str, t.
             variables = f", or in the environment variable {option.variables[0]}" if told else ""
             raise InputError(f"{label}.{name} is missing: a store of type {kind} needs it. Set it there{variables}.")
     return found
+
+
+def check_names(given: t.Mapping[str, t.Any], label: str = "store") -> None:
+    """Refuse a dictionary with an unknown type, or with an option that its store does not have. Reads nothing else.
+
+    :raises InputError: naming the option.
+    """
+    options = {name: value for name, value in given.items() if value is not None}
+    kind = options.pop("type", None)
+    if kind not in TYPES:
+        raise InputError(f"{label}.type: there is no store {kind!r}. There are: {', '.join(TYPES)}.")
+    for name in options:
+        if name not in OPTIONS or kind not in OPTIONS[name].types:
+            own = ", ".join(sorted(other for other, option in OPTIONS.items() if kind in option.types))
+            raise InputError(f"{label}.{name}: a store of type {kind} has no such option. It has: {own}.")
 
 
 def _value(option: Option, kind: str, given: t.Any) -> t.Any:

@@ -154,3 +154,11 @@ def test_each_type_has_its_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "_class_of", class_of)
     Homes(3.0).find({"type": "hashi_vault", "url": "https://vault", "path": "a"}, Address("a", None, "ingest"))
     assert asked == ["hashi_vault"]
+
+
+def test_what_a_store_refuses_says_which_key_it_is_about() -> None:
+    with pytest.raises(InputError, match=r"^api_keys\[1\]: store\.field: 'a_pending' is a name that this store uses"):
+        Homes(3.0).find(
+            {"type": "hashi_vault", "url": "https://vault", "path": "a", "field": "{name}", "token": "t"},
+            Address("a_pending", None, "ingest", "api_keys[1]: "),
+        )

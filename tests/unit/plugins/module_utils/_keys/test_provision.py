@@ -107,7 +107,9 @@ listings = st.lists(
 
 @given(listings, st.booleans())
 def test_each_service_has_a_key_afterwards(listing: list[dict[str, Any]], tasks: bool) -> None:
-    wanted = services(*NAMES) if tasks else services(*NAMES, store={"path": "/{name}"}, store_tasks=None)
+    wanted = (
+        services(*NAMES) if tasks else services(*NAMES, store={"type": "file", "path": "/{name}"}, store_tasks=None)
+    )
     plan = plan_services([{**service, "tasks": service["tasks"] if tasks else ""} for service in wanted], listing)
     here = [entry for entry in listing if entry["key_type"] == "ingest"]
     states = {item["name"]: item["state"] for item in plan.wanted}
@@ -156,3 +158,14 @@ def test_a_message_that_holds_the_value_is_not_shown(value: str, offset: int) ->
 )
 def test_a_message_without_the_value_is_shown(message: str | None, told: str) -> None:
     assert tell_reason(message, INGEST) == told
+
+
+def test_a_store_that_there_is_not_is_told_before_there_is_an_environment() -> None:
+    store = {"type": "file", "paht": "/keys/{name}"}
+    request = read_request([{"name": "a"}], store, None, "/play", lambda path: True)
+    assert ["environment_provision_store.paht: a store of type file has no" in one for one in request.problems] == [
+        True
+    ]
+    own = [{"name": "a", "store": {"mount": "x"}}, {"name": "b", "store": {"type": "drawer"}}]
+    request = read_request(own, {"type": "file", "path": "/keys/{name}"}, None, "/play", lambda path: True)
+    assert [one.partition(":")[0] for one in request.problems] == ["a", "b"]
