@@ -427,11 +427,11 @@ def test_no_password_is_told(tmp_path: Path, make: Callable[[Path], Any], messag
 def test_a_script_that_hangs_is_ended(tmp_path: Path) -> None:
     source = script(tmp_path / "hang", f"echo $$ > {tmp_path}/pid; exec sleep 60")
     given = {"type": "ansible_vault", "path": str(tmp_path / "file"), "vault_password_file": str(source)}
-    found = AnsibleVaultStore(complete(given), 1.5, Sessions())
+    found = AnsibleVaultStore(complete(given), 6.0, Sessions())
     begin = time.monotonic()
-    with pytest.raises(StoreError, match=r"no answer within 1\.5 s.*hang"):
+    with pytest.raises(StoreError, match=r"no answer within 6 s.*hang"):
         found.probe([""])
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 20
     pid = int((tmp_path / "pid").read_text())
     for _attempt in range(50):
         state = Path(f"/proc/{pid}/stat")
