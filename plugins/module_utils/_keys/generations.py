@@ -16,10 +16,12 @@ from datetime import datetime, timezone
 from .._api.resources import NAME_LENGTH, ApiKey
 from .._errors import InputError
 from .._time import parse_timestamp
-from .plan import Plan, check_name, update_plan
+from .plan import Plan, check_name, place_of, update_plan
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _WORD = r"[A-Za-z0-9_-]{1,20}"
+# Why a key is put away that never was the current one.
+LEFT_OVER = "left over from a run that did not finish"
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,28 @@ class Marks:
         return Generation("restored" if off else "retired", key, since, mark)
 
 
+class Listing:
+    """The team's keys, arranged so that those of one name are found without reading through all of them."""
+
+    def __init__(self, keys: t.Iterable[ApiKey]) -> None:
+        self.by_id: dict[str, ApiKey] = {}
+        self._by_name: dict[tuple[str | None, str | None, str | None], list[ApiKey]] = {}
+        for key in keys:
+            self.by_id[str(key.id)] = key
+            name, key_type, environment_id = place_of(key)
+            # Under the name that it has, and under the one that it would have without a mark.
+            for base in {name, name.rpartition(" [")[0]}:
+                self._by_name.setdefault((base, key_type, environment_id), []).append(key)
+
+    def family(self, base: str | None, key_type: str | None, environment_id: str | None) -> list[ApiKey]:
+        """The keys among which the generations of ``base`` are: of this name, and of this name with something after."""
+        return self._by_name.get((base, key_type, environment_id), [])
+
+    def family_of(self, key: ApiKey, base: str) -> list[ApiKey]:
+        """The family of a key, whatever its name is now."""
+        return self.family(base, key.key_type, key.environment_id)
+
+
 def generations_of(base: str, listing: t.Iterable[ApiKey], marks: Marks) -> tuple[Generation, ...]:
     """The generations of one logical key, oldest first. ``listing`` is of one type and environment."""
     found = (marks.read(base, key) for key in listing)
@@ -152,6 +176,11 @@ def generations_of(base: str, listing: t.Iterable[ApiKey], marks: Marks) -> tupl
 def shelve(base: str, entry: Generation, now: datetime, marks: Marks, why: str) -> Plan:
     """Mark a key as disabled by the rotation, and make it so. Its grace period begins now."""
     return update_plan(entry.key, {"name": marks.off_name(base, entry, now), "disabled": True}, why=why)
+
+
+def shelve_pending(base: str, key: ApiKey, now: datetime, marks: Marks, why: str = LEFT_OVER) -> Plan:
+    """The same for a key that is pending."""
+    return shelve(base, Generation("pending", key, mark="pending"), now, marks, why)
 
 
 def lost_race(

@@ -4,7 +4,6 @@
 
 # Private to this collection: it can change in any release, without notice.
 
-
 """The steps by which a new key's value gets home. Everything that creates a key with a value to keep goes through here.
 
 ========= ====================================== ===========================================================
@@ -37,9 +36,9 @@ from .._time import parse_timestamp
 from .acceptance import Claim, wait_until_accepted
 from .apply import apply_plan
 from .create import create_keys
-from .generations import Generation, Marks, lost_race, shelve
+from .generations import Listing, Marks, lost_race, shelve_pending
 from .homes import Home, failure
-from .plan import Plan, place_of
+from .plan import Plan, about, place_of
 from .values import Situation, has_to_ask
 
 D = t.TypeVar("D", bound="Delivery")
@@ -82,11 +81,6 @@ class Order:
     base: str
     new: ApiKey
     current_id: str | None
-
-    def kin(self, listing: t.Iterable[ApiKey]) -> list[ApiKey]:
-        """The part of a listing in which other generations of this key can be."""
-        new = self.new
-        return [key for key in listing if (key.key_type, key.environment_id) == (new.key_type, new.environment_id)]
 
 
 @dataclass
@@ -150,7 +144,7 @@ def check_live(run: Run, situations: t.Sequence[Situation]) -> list[Situation]:
 def create_pending(
     run: Run, orders: t.Sequence[Order], listing: t.Sequence[ApiKey], look: t.Callable[[], list[ApiKey]]
 ) -> tuple[list[CreatedKey | HoneycombError], list[ApiKey]]:
-    """Create a pending key for each order. Of several runs at the same moment one goes on: see :func:`_elect`.
+    """Create a pending key for each order. Of several runs at the same moment one goes on: see :func:`lost_race`.
 
     :param listing: What there was before, and ``look`` what there is now.
     :returns: What was created, or why not, in the order of the orders; and what there is then.
@@ -182,13 +176,15 @@ def create_pending(
         return [
             _unelected(order, exc) if isinstance(entry, CreatedKey) else entry for order, entry in zip(orders, results)
         ], list(listing)
+    now = Listing(latest)
     for position, (order, result) in enumerate(zip(orders, results)):
         if isinstance(result, CreatedKey):
-            lost = lost_race(order.base, result.key, order.current_id, before, order.kin(latest), run.marks)
+            family = now.family_of(result.key, order.base)
+            lost = lost_race(order.base, result.key, order.current_id, before, family, run.marks)
             if lost:
                 try_to_put_away(run, order.base, result.key)
                 results[position] = HoneycombError(
-                    f"{order.label[0].upper()}{order.label[1:]}: {lost}.",
+                    about(order.label, f"{lost}."),
                     advice="This run stops; the key that it created stays disabled.",
                 )
     return results, latest
@@ -197,7 +193,7 @@ def create_pending(
 def _unelected(order: Order, exc: HoneycombError) -> HoneycombError:
     """For each key the same error, with its label."""
     error = HoneycombError(
-        f"{order.label[0].upper()}{order.label[1:]}: looking for other runs failed: {exc.message}",
+        about(order.label, f"looking for other runs failed: {exc.message}"),
         advice="The key that this run created stays disabled and will not be used; rerun.",
     )
     error.status, error.code, error.pointer = exc.status, exc.code, exc.pointer
@@ -219,7 +215,7 @@ def _look_after(run: Run, made: t.Sequence[CreatedKey], look: t.Callable[[], lis
 
 def put_away(run: Run, base: str, key: ApiKey, why: str) -> None:
     """Mark a pending key that will not be used as a leftover, and disable it."""
-    carry_out(run, shelve(base, Generation("pending", key, mark="pending"), run.now(), run.marks, why))
+    carry_out(run, shelve_pending(base, key, run.now(), run.marks, why))
 
 
 def try_to_put_away(run: Run, base: str, key: ApiKey) -> None:

@@ -15,6 +15,7 @@ from .._api.resources import ApiKey, Environment
 from .._errors import HoneycombError, InputError
 from .._stores.store import Slots
 from . import handover
+from .generations import Listing
 from .handover import Run
 from .homes import Address, Home, Homes, look
 from .plan import Plan, Wanted, create_plan, label_of
@@ -72,6 +73,7 @@ def decide_values(
     :raises RefusedItems: Some can't be done, or a store can't be used. Nothing was written.
     """
     found = look(list(homes.values()), run.concurrency, writing=True)
+    listing = Listing(existing)
     refused: dict[int, str] = {}
     situations: dict[int, Situation] = {}
     for position, (entry, plan) in enumerate(zip(wanted, plans)):
@@ -84,7 +86,7 @@ def decide_values(
             continue
         try:
             environment = _environment(entry, plan, environments)
-            situations[position] = _situation(run, entry, plan, home, slots, existing, environment)
+            situations[position] = _situation(run, entry, plan, home, slots, listing, environment)
         except InputError as exc:
             refused[position] = exc.message
     asked = _look_again(run, dict(zip(situations, handover.check_live(run, list(situations.values())))))
@@ -119,7 +121,7 @@ def _look_again(run: Run, situations: dict[int, Situation]) -> dict[int, Situati
     guessing = {position for position, situation in situations.items() if guesses(situation)}
     if not guessing:
         return situations
-    listing = run.client.list_keys()
+    listing = Listing(run.client.list_keys())
     return {
         position: replace(situation, listing=listing) if position in guessing else situation
         for position, situation in situations.items()
@@ -145,7 +147,7 @@ def _situation(
     plan: Plan,
     home: Home | None,
     slots: Slots | None,
-    existing: t.Sequence[ApiKey],
+    listing: Listing,
     environment: Environment,
 ) -> Situation:
     after = t.cast(ApiKey, plan.after)
@@ -158,7 +160,7 @@ def _situation(
         base=after.name,
         wanted=after,
         slots=slots,
-        listing=existing,
+        listing=listing,
         marks=run.marks,
         place=home.place if home else "",
         label=entry.label,

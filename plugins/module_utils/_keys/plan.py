@@ -90,6 +90,11 @@ def label_of(key_type: str, name: str, environment: Environment) -> str:
     return f"{key_type} key {name!r} of {environment.label}"
 
 
+def about(label: str, text: str) -> str:
+    """A sentence that goes on after the label of a key."""
+    return f"{label[0].upper()}{label[1:]}: {text}"
+
+
 def check_name(name: str, option: str = "name") -> None:
     """Refuse a name that the service would refuse, or might change."""
     check_text_name(name, option, "a key", NAME_LENGTH)

@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import typing as t
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
 from .._api.resources import ApiKey, Environment
 from .._errors import InputError
-from .generations import Marks
+from .generations import Listing, Marks
 from .plan import Plan, Wanted, delete_plan, place_of, plan_key, refuse_expired, update_plan, wanted_place
 
 R = t.TypeVar("R")
@@ -103,15 +102,14 @@ def plan_keys(
     :param now: The service's time.
     :raises RefusedItems: Items that can't be done, or not together.
     """
-    by_id: dict[t.Any, list[ApiKey]] = defaultdict(list)
-    by_name: dict[t.Any, list[ApiKey]] = defaultdict(list)
-    for key in existing:
-        by_id[key.id].append(key)
-        by_name[place_of(key)].append(key)
+    listing = Listing(existing)
 
     def plan(entry: Wanted) -> Plan:
         # Narrowed down, since otherwise each item would search thousands of keys.
-        candidates = by_name[wanted_place(entry)] if entry.id is None else by_id[entry.id]
+        if entry.id is None:
+            candidates = listing.family(*wanted_place(entry))
+        else:
+            candidates = [key for key in [listing.by_id.get(entry.id)] if key]
         result = plan_key(entry, candidates, known)
         refuse_expired(result, now)
         return result

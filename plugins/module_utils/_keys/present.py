@@ -21,7 +21,7 @@ from .._stores.store import Slots
 from . import handover
 from .acceptance import Claim
 from .apply import Outcome, apply_plans, predict
-from .generations import Generation, shelve
+from .generations import Generation, Listing, shelve_pending
 from .handover import Delivery, Order, Run
 from .homes import Home
 from .homes import look as look_at
@@ -140,7 +140,8 @@ def _confirm(
     """
     failed: dict[int, Outcome] = {}
     others: list[Outcome] = []
-    due = [plan_confirmation(plan, existing, run.marks, run.now()) for plan in plans]
+    listing = Listing(existing)
+    due = [plan_confirmation(plan, listing, run.marks, run.now()) for plan in plans]
     for position, steps in enumerate(due):
         for outcome in apply_or_predict(run, steps, existing):
             if outcome.error:
@@ -359,8 +360,7 @@ def _shelve_superseded(run: Run, works: t.Sequence[_Work]) -> None:
 
 
 def _supersede(run: Run, item: Item, key: ApiKey) -> Plan:
-    entry = Generation("pending", key, mark="pending")
-    return shelve(item.base, entry, run.now(), run.marks, "left over from a run that did not finish")
+    return shelve_pending(item.base, key, run.now(), run.marks)
 
 
 def _retire(run: Run, item: Item, key: ApiKey) -> Plan:

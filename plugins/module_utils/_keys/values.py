@@ -32,13 +32,14 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 from .._api.client import ValueCheck
 from .._api.resources import ApiKey, granted_permissions
 from .._errors import InputError
 from .._stores.store import Held, Slots
 from .._time import parse_timestamp
-from .generations import Generation, Marks, generations_of, shelve
+from .generations import LEFT_OVER, Generation, Listing, Marks, generations_of, shelve
 from .plan import Plan
 
 ON_MISSING = ("fail", "ignore", "replace")
@@ -92,7 +93,7 @@ class Situation:
     base: str
     wanted: ApiKey
     slots: Slots | None
-    listing: t.Sequence[ApiKey]
+    listing: Listing
     live_check: ValueCheck | None = None
     marks: Marks = field(default_factory=Marks)
     place: str = ""
@@ -102,9 +103,9 @@ class Situation:
     team: str | None = None
     slug: str | None = None
 
-    @property
+    @cached_property
     def generations(self) -> tuple[Generation, ...]:
-        return generations_of(self.base, _kin(self.wanted, self.listing), self.marks)
+        return generations_of(self.base, self.listing.family_of(self.wanted, self.base), self.marks)
 
 
 def begins_with_id(value: str, key_id: str | None) -> bool:
@@ -125,7 +126,7 @@ def _told_by_text(situation: Situation) -> str | None:
     for held in (slots.pending, slots.previous):
         if held and held.key_id and held.value == slots.live:
             return held.key_id
-    told = next((key.id for key in situation.listing if begins_with_id(slots.live, key.id)), None)
+    told = next((key_id for key_id in situation.listing.by_id if begins_with_id(slots.live, key_id)), None)
     # The beginning is not the whole value.
     spoiled = held_for(slots, told) is not None
     return None if spoiled else told
@@ -150,8 +151,7 @@ def owner(situation: Situation) -> str | None:
         return wanted.id if wanted.key_type == "configuration" else None
     if told is not None or check is None:
         return told
-    known = {key.id for key in situation.listing}
-    if check.id in known:
+    if check.id in situation.listing.by_id:
         return check.id
     fits = (
         check.key_type == wanted.key_type == "configuration"
@@ -285,7 +285,7 @@ def foreign(situation: Situation, live_id: str | None) -> str | None:
     """Whether the live value is one that somebody else uses, so that it must not be overwritten: the sentence."""
     own = {entry.key.id for entry in situation.generations}
     if live_id is not None and live_id not in own:
-        other = next((key for key in situation.listing if key.id == live_id), None)
+        other = situation.listing.by_id.get(live_id)
         if other is not None and not other.disabled:
             return (
                 f"{situation.place} holds the value of another key, {other.id} ({other.name}), which is enabled. "
@@ -302,7 +302,7 @@ def foreign(situation: Situation, live_id: str | None) -> str | None:
     return None
 
 
-def plan_confirmation(plan: Plan, listing: t.Iterable[ApiKey], marks: Marks, now: datetime) -> list[Plan]:
+def plan_confirmation(plan: Plan, listing: Listing, marks: Marks, now: datetime) -> list[Plan]:
     """What else is due where a pending key gets its own name, because the user has stored its value.
 
     :returns: The pending keys that runs which died have left: they are disabled now that another value is in use.
@@ -311,20 +311,12 @@ def plan_confirmation(plan: Plan, listing: t.Iterable[ApiKey], marks: Marks, now
     key, after = plan.key, plan.after
     if not (key and after and key.name == marks.pending_name(after.name)):
         return []
-    kin = [entry for entry in generations_of(after.name, _kin(key, listing), marks) if entry.key.id != key.id]
+    family = generations_of(after.name, listing.family_of(key, after.name), marks)
+    kin = [entry for entry in family if entry.key.id != key.id]
     taken = next((entry.key.id for entry in kin if entry.kind == "current"), None)
     if taken:
         raise InputError(
             f"{plan.label}name: key {taken} is called {after.name!r} already, so {key.id} can't be. Nothing was "
             f"changed; delete {key.id} if another run was faster."
         )
-    return [
-        shelve(after.name, entry, now, marks, "left over from a run that did not finish")
-        for entry in kin
-        if entry.kind == "pending"
-    ]
-
-
-def _kin(key: ApiKey, listing: t.Iterable[ApiKey]) -> list[ApiKey]:
-    """The part of a listing in which other generations of this key can be."""
-    return [other for other in listing if (other.key_type, other.environment_id) == (key.key_type, key.environment_id)]
+    return [shelve(after.name, entry, now, marks, LEFT_OVER) for entry in kin if entry.kind == "pending"]

@@ -39,11 +39,9 @@ from datetime import datetime, timedelta
 
 from .._api.resources import ApiKey, full_permissions
 from .._errors import InputError
-from .._keys.generations import Generation, Marks, generations_of, shelve
+from .._keys.generations import LEFT_OVER, Generation, Marks, generations_of, shelve
 from .._keys.plan import Plan, delete_plan, update_plan
 from .._time import describe_seconds, parse_timestamp
-
-_LEFT_OVER = "left over from a run that did not finish"
 
 
 @dataclass(frozen=True)
@@ -222,7 +220,7 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
 def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
     """Leftovers of runs that died before their key went live: nobody can be using them."""
     return [
-        shelve(state.base, entry, now, marks, f"{_LEFT_OVER}; never enabled")
+        shelve(state.base, entry, now, marks, f"{LEFT_OVER}; never enabled")
         for entry in state.unfinished
         if not entry.enabled and entry != state.continues
     ]
@@ -305,7 +303,7 @@ def plan_promotion(
     for key_id, entry in generations.items():
         if entry and entry.kind == "pending" and key_id not in (new_id, old_id):
             named = marks.retired_name if entry.enabled else marks.off_name
-            plans.append(update_plan(entry.key, {"name": named(base, entry, now)}, why=_LEFT_OVER))
+            plans.append(update_plan(entry.key, {"name": named(base, entry, now)}, why=LEFT_OVER))
     old_key = found.get(old_id) if old_id else None
     if old_key is not None:
         old = generations[str(old_id)]
@@ -353,7 +351,7 @@ def _choose(state: Assessment, candidates: t.Sequence[Generation], key_id: str) 
     others = f"These can be restored: {_named(candidates)}."
     if any(entry.stale for entry in state.generations if entry.key.id == key_id):
         raise InputError(
-            f"{key_id} can't be restored: it is stale, which means that it is {_LEFT_OVER} and never was the current "
+            f"{key_id} can't be restored: it is stale, which means that it is {LEFT_OVER} and never was the current "
             f"key. Nothing was changed. {others} An application that uses {key_id} needs the current value; until it "
             "has that, enable this key by its id with honeycomb_api_key."
         )

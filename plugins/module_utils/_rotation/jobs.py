@@ -12,17 +12,12 @@ import typing as t
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from .._api.resources import ApiKey, Environment
+from .._api.resources import Environment
 from .._keys.homes import Home
 from .._keys.plan import label_of
 from .._stores.store import Slots
 from .._time import parse_duration
 from .decisions import Assessment, Policy
-
-
-def about(label: str, text: str) -> str:
-    """A sentence that goes on after the label of a key."""
-    return f"{label[0].upper()}{label[1:]}: {text}"
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,6 @@ class Job:
     @property
     def label(self) -> str:
         return label_of(self.key_type, self.name, self.environment)
-
-    def generations_in(self, listing: t.Iterable[ApiKey]) -> list[ApiKey]:
-        """The part of a listing that this job's generations can be in."""
-        return [key for key in listing if (key.key_type, key.environment_id) == (self.key_type, self.environment.id)]
 
 
 @dataclass(frozen=True)

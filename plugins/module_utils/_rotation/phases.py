@@ -18,17 +18,17 @@ from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError, InputError
 from .._keys import handover
 from .._keys.acceptance import Claim, wait_until_refused
-from .._keys.apply import Outcome, apply_plan, apply_plans, predict
-from .._keys.generations import Generation, generations_of, shelve
+from .._keys.apply import Outcome, apply_plans, predict
+from .._keys.generations import Generation, Listing, shelve
 from .._keys.handover import Delivery, Order, Run
 from .._keys.homes import Home, look
-from .._keys.plan import Plan
+from .._keys.plan import Plan, about
 from .._keys.values import Situation, begins_with_id, foreign, owner
 from .._parallel import in_parallel
 from .._stores.store import Slots
 from .._time import describe_seconds
 from .decisions import Assessment, Stored, assess, plan_promotion, plan_restore, plan_retire, successor
-from .jobs import Case, Job, Staged, about
+from .jobs import Case, Job, Staged
 
 R = t.TypeVar("R")
 
@@ -94,7 +94,7 @@ def stage(run: Run, jobs: t.Sequence[Job]) -> Changes:
     staged += [_continued(case) for case in due if case.state.continues is not None]
     staged.sort(key=lambda entry: entry.position or 0)
     wanted = {*before, *(entry.new_id for entry in staged)}
-    after = {str(key.id): key for job in jobs for key in job.generations_in(latest) if key.id in wanted}
+    after = {str(key.id): key for key in latest if key.id in wanted}
     cases = [
         replace(case, state=replace(case.state, blocked=failed[case.job.position]))
         if case.job.position in failed
@@ -243,10 +243,11 @@ def _assess(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey], *, wri
 
     :param writing: Whether values are to be stored next, so that the stores have to be writable.
     """
-    now = run.now()
+    now, found_keys = run.now(), Listing(listing)
 
     def judge(job: Job, stored: Stored | None = None) -> Assessment:
-        return assess(job.name, job.generations_in(listing), now, job.policy, run.marks, stored)
+        family = found_keys.family(job.name, job.key_type, job.environment.id)
+        return assess(job.name, family, now, job.policy, run.marks, stored)
 
     states = {job.position: judge(job) for job in jobs}
     asking = {
@@ -256,7 +257,7 @@ def _assess(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey], *, wri
     }
     slots = look([job.home for job in asking.values() if job.home], run.concurrency, writing=writing)
     found = {position: slots[t.cast(Home, job.home)] for position, job in asking.items()}
-    stored = _stored(run, asking, found, listing)
+    stored = _stored(run, asking, found, found_keys)
     return [
         Case(
             job,
@@ -268,7 +269,7 @@ def _assess(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey], *, wri
 
 
 def _stored(
-    run: Run, jobs: t.Mapping[int, Job], found: t.Mapping[int, Slots | HoneycombError], listing: t.Sequence[ApiKey]
+    run: Run, jobs: t.Mapping[int, Job], found: t.Mapping[int, Slots | HoneycombError], listing: Listing
 ) -> dict[int, Stored]:
     """What the stores hold, as far as decisions depend on it."""
     readable = {position: slots for position, slots in found.items() if isinstance(slots, Slots)}
@@ -292,12 +293,12 @@ def _stored(
     return stored
 
 
-def _situation(run: Run, job: Job, slots: Slots, listing: t.Sequence[ApiKey]) -> Situation:
-    current = [entry.key for entry in generations_of(job.name, job.generations_in(listing), run.marks)]
+def _situation(run: Run, job: Job, slots: Slots, listing: Listing) -> Situation:
+    family = listing.family(job.name, job.key_type, job.environment.id)
     return Situation(
         base=job.name,
         wanted=next(
-            (key for key in current if key.name == job.name),
+            (key for key in family if key.name == job.name),
             ApiKey(None, job.name, job.key_type, job.environment.id, False),
         ),
         slots=slots,
@@ -337,13 +338,6 @@ def _apply(run: Run, plans: t.Sequence[Plan]) -> list[Outcome]:
         if outcome.error:
             raise outcome.error
     return outcomes
-
-
-def _apply_one(run: Run, plan: Plan) -> ApiKey:
-    outcome = apply_plan(run.client, plan, ())
-    if outcome.error:
-        raise outcome.error
-    return t.cast(ApiKey, outcome.key)
 
 
 def _after(before: t.Mapping[str, ApiKey], outcomes: t.Iterable[Outcome]) -> dict[str, ApiKey]:
@@ -556,7 +550,7 @@ def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombE
     replaced = [entry.key for entry in left if entry and entry.kind == "retired"]
     # One after the other, in this order: after each of them a rerun can tell where it is.
     for step in steps:
-        key = _apply_one(run, step)
+        key = t.cast(ApiKey, handover.carry_out(run, step))
         if key.id != staged.new_id and not key.disabled:
             replaced.append(key)
     return Promotion(staged, steps, replaced)
@@ -600,7 +594,7 @@ def _disable(run: Run, staged: Staged, replaced: t.Iterable[ApiKey]) -> list[Pla
     entries = [run.marks.read(staged.name, key) for key in replaced]
     steps = [shelve(staged.name, entry, run.now(), run.marks, why) for entry in entries if entry]
     for step in steps:
-        _apply_one(run, step)
+        handover.carry_out(run, step)
     return steps
 
 

@@ -13,9 +13,9 @@ from datetime import datetime
 
 from .._api.resources import ApiKey
 from .._keys.generations import Generation
-from .._keys.plan import Plan
+from .._keys.plan import Plan, about
 from .._time import describe_seconds, format_timestamp, parse_timestamp
-from .jobs import Case, about
+from .jobs import Case
 from .phases import Promotion
 
 

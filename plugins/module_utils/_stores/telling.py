@@ -31,7 +31,7 @@ def tell(said: str, secrets: t.Iterable[str] = ()) -> str:
         return "It gave no message."
     if len(line) > _SHOWN:
         line = f"...{line[-_SHOWN:]}"
-    if any(_share_a_piece(line, form) for secret in secrets if secret for form in _forms(secret)):
+    if any(_share_a_piece(line, form) for secret in secrets if secret for form in forms(secret)):
         return "Its message is not shown, because a value may be in it."
     line = _LONG_WORD.sub(lambda match: "***" if _looks_random(match.group(0)) else match.group(0), line)
     return f"It said: {line}" if line.endswith((".", "!", "?")) else f"It said: {line}."
@@ -48,7 +48,7 @@ def _share_a_piece(line: str, form: str) -> bool:
     return any(line[start : start + _PIECE] in form for start in range(len(line) - _PIECE + 1))
 
 
-def _forms(secret: str) -> t.Iterator[str]:
+def forms(secret: str) -> t.Iterator[str]:
     """A value as it may turn up in a message: plain, in hexadecimal digits, and in base64 at its three alignments."""
     raw = secret.encode()
     yield secret

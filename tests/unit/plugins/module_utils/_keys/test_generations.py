@@ -10,10 +10,16 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import (
+    Listing,
+    Marks,
+    generations_of,
+)
 from ansible_collections.community.honeycomb.plugins.module_utils._time import parse_timestamp
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -124,3 +130,27 @@ def test_every_name_that_is_written_is_read_again(base: Any, words: Any) -> None
     restored = marks.read(base, ApiKey("id", marks.restored_name(base, START), "ingest", "env", False))
     assert restored
     assert (restored.kind, restored.mark) == ("restored", "restored")
+
+
+BASES = ("checkout", "checkout [team]", "check")
+ENDINGS = ("", " [pending]", " [retired 20260101T000000Z]", " [stale 20260101T000000Z off]", " [team]", " 2")
+KEYS = st.builds(
+    ApiKey,
+    st.uuids().map(str),
+    st.builds(str.__add__, st.sampled_from(BASES), st.sampled_from(ENDINGS)),
+    st.sampled_from(("ingest", "configuration")),
+    st.sampled_from(("env", "other")),
+    st.booleans(),
+)
+
+
+@given(st.lists(KEYS, max_size=12))
+def test_the_family_in_a_listing_has_every_generation(keys: list[ApiKey]) -> None:
+    listing = Listing(keys)
+    assert list(listing.by_id.values()) == keys
+    for base in BASES:
+        for key_type, place in (("ingest", "env"), ("configuration", "other")):
+            here = [key for key in keys if (key.key_type, key.environment_id) == (key_type, place)]
+            family = listing.family(base, key_type, place)
+            assert generations_of(base, family, MARKS) == generations_of(base, here, MARKS)
+            assert len(family) == len({key.id for key in family})

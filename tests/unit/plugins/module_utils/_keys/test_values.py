@@ -17,7 +17,7 @@ from unit.doubles import ENVIRONMENT, START, Service
 
 from ansible_collections.community.honeycomb.plugins.module_utils._api.resources import ApiKey
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import InputError
-from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
+from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Listing, Marks
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.plan import update_plan
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.values import (
     ON_MISSING,
@@ -77,7 +77,7 @@ class Place:
             unseen=bool(found and found[0].disabled),
             slots=self.slots,
             has_pending=self.has_pending,
-            listing=list(self.service.keys.values()),
+            listing=Listing(self.service.keys.values()),
             place="the place",
             label="label: ",
             slug=ENVIRONMENT.slug,
@@ -275,7 +275,7 @@ def test_a_value_of_another_type_is_not_overwritten() -> None:
     place = Place()
     other = place.service.add("another", "configuration")
     place.hold(live=other)
-    situation = replace(place.situation(), listing=[])
+    situation = replace(place.situation(), listing=Listing([]))
     assert (situation.live_check is None, owner(situation)) == (False, None)
     assert "accepts as a configuration key of environment production" in str(foreign(situation, None))
     with pytest.raises(InputError, match="give this key another place, or empty this one"):
@@ -303,7 +303,7 @@ def test_an_accepted_configuration_value_is_the_keys_where_everything_fits(
     assert (owner(replace(situation, live_check=check)) == key.id) == mine
     other = place.add("other")
     named = replace(situation.live_check, id=other.id)
-    assert owner(replace(situation, listing=[key, other], live_check=named)) == other.id
+    assert owner(replace(situation, listing=Listing([key, other]), live_check=named)) == other.id
 
 
 def test_what_a_store_remembers_is_not_asked() -> None:
@@ -426,7 +426,7 @@ def test_what_holds_for_every_decision(place: Place, on_missing: str) -> None:
 
 def confirm(place: Place, key: ApiKey, name: str = "svc") -> list[Any]:
     plan = update_plan(key, {"name": name}, label="label: ")
-    return plan_confirmation(plan, place.service.keys.values(), Marks(), START)
+    return plan_confirmation(plan, Listing(place.service.keys.values()), Marks(), START)
 
 
 def test_a_confirmed_key_takes_the_place_of_those_before_it(place: Place) -> None:
@@ -463,7 +463,9 @@ def test_a_key_that_a_rotation_has_deployed_is_left_to_it(after: bool) -> None:
     retired = ApiKey("hcxik_0", f"svc [retired {stamp}]", "ingest", "env", False)
     wanted = ApiKey(None, "svc", "ingest", "env", False)
     for slots in (Slots(), None):
-        course = decide(Situation(base="svc", wanted=wanted, slots=slots, listing=[retired, deployed]), "replace")
+        course = decide(
+            Situation(base="svc", wanted=wanted, slots=slots, listing=Listing([retired, deployed])), "replace"
+        )
         assert (course.action, course.key.id) == (("keep", "hcxik_1") if after else ("create", None))
 
 
@@ -472,7 +474,7 @@ def test_the_value_of_another_key_is_named_whatever_is_missing() -> None:
     key = ApiKey("hcxik_1", "svc", "ingest", "env", False)
     other = ApiKey("hcxik_2", "other", "ingest", "env", False)
     slots = Slots(live="hcxik_2" + "x" * 32)
-    situation = Situation(base="svc", wanted=key, slots=slots, listing=[key, other], place="the place")
+    situation = Situation(base="svc", wanted=key, slots=slots, listing=Listing([key, other]), place="the place")
     for on_missing in ("fail", "replace"):
         with pytest.raises(InputError, match="the place holds the value of another key, hcxik_2 .other., which is en"):
             decide(situation, on_missing)
