@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+import yaml
 
 ALWAYS = {"max_age": "0s"}
 
@@ -211,3 +213,27 @@ def test_a_value_that_is_not_accepted_in_time_stops_the_run(scene: Any) -> None:
     assert "Honeycomb did not accept its value within 1 s" in " ".join(result.output.split())
     assert scene.current().id == scene.old.id
     assert not scene.sim.key(scene.old.id).disabled
+
+
+@pytest.mark.parametrize("keyword", ["ignore_errors", "ignore_unreachable"])
+def test_errors_that_the_play_ignores_do_not_cut_a_host_off(scene: Any, run_playbook: Any, keyword: str) -> None:
+    """A host that fails, or that can't be reached, would count as one that has the new value."""
+    (play,) = yaml.safe_load(scene.playbook("all").read_text())
+    path = scene.folder / "ignoring.yml"
+    path.write_text(json.dumps([{**play, keyword: True}]))
+    hosts = {"good": {"ansible_connection": "local"}, "bad": {"ansible_connection": "local"}}
+    if keyword == "ignore_unreachable":
+        hosts["bad"] = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": "9"}
+    inventory = scene.folder / "hosts.yml"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts}}))
+    for host in hosts:
+        (scene.folder / f"{host}.key").write_text(scene.old.value)
+    broken = ["bad"] if keyword == "ignore_errors" else []
+    extra = scene.variables(ALWAYS, broken=broken, ansible_python_interpreter="{{ ansible_playbook_python }}")
+
+    result = run_playbook(path, inventory=inventory, extra_vars=extra, expect_rc=None)
+
+    assert result.rc != 0, "nothing says that a host was not reached"
+    assert not scene.sim.key(scene.old.id).disabled
+    assert all(scene.accepted(host) for host in hosts)
+    assert "bad" in " ".join(result.output.split()).partition("Not every consumer has the new value of checkout")[2]

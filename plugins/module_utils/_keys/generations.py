@@ -155,7 +155,8 @@ class Listing:
             self.by_id[str(key.id)] = key
             name, key_type, environment_id = place_of(key)
             # Under the name that it has, and under the one that it would have without a mark.
-            for base in {name, name.rpartition(" [")[0]}:
+            unmarked = name.rpartition(" [")[0]
+            for base in (name,) if name == unmarked else (name, unmarked):
                 self._by_name.setdefault((base, key_type, environment_id), []).append(key)
 
     def family(self, base: str | None, key_type: str | None, environment_id: str | None) -> list[ApiKey]:
