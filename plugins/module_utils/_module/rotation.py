@@ -14,9 +14,12 @@ from .._environments.lookup import Environments
 from .._errors import InputError
 from .._keys.handover import Run
 from .._keys.homes import Address, Homes
-from .._rotation import phases, report
+from .._rotation import by_hand, report
 from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
+from .._rotation.promote import promote
+from .._rotation.stage import activate, stage
+from .._rotation.survey import Changes, status
 from .._stores.options import merged
 from .._time import parse_duration
 from .base import HoneycombModule
@@ -34,12 +37,12 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
         return _deployed(module, run)
     jobs = _read_jobs(module, run)
     if params["phase"] == "status":
-        return {"changed": False, **report.overview(phases.status(run, jobs), run.now())}
+        return {"changed": False, **report.overview(status(run, jobs), run.now())}
     if params["phase"] == "restore":
-        return _changes(phases.restore(run, jobs, params["id"]), run)
+        return _changes(by_hand.restore(run, jobs, params["id"]), run)
     if params["phase"] == "retire":
-        return _changes(phases.retire(run, jobs), run)
-    done = phases.stage(run, jobs)
+        return _changes(by_hand.retire(run, jobs), run)
+    done = stage(run, jobs)
     module.hand_back(done.created)
     return {**_changes(done, run, brief=True), "staged": [entry.as_result() for entry in done.staged]}
 
@@ -50,9 +53,9 @@ def _deployed(module: HoneycombModule, run: Run) -> dict[str, t.Any]:
     homes = Homes(params["timeout"])
     staged = [_read_staged(params, entry, homes) for entry in params["staged"]]
     if params["phase"] == "activate":
-        stored = phases.activate(run, staged)
+        stored = activate(run, staged)
         return {"changed": bool(staged), "stored": stored}
-    done = phases.promote(run, staged, params["old_keys"] or [])
+    done = promote(run, staged, params["old_keys"] or [])
     changed = bool(staged) if run.preview else any(entry.steps for entry in done)
     return {"changed": changed, **report.promotions(done)}
 
@@ -66,7 +69,7 @@ def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes
     return Staged.from_options(entry, homes.find(store, address) if store else None)
 
 
-def _changes(done: phases.Changes, run: Run, *, brief: bool = False) -> dict[str, t.Any]:
+def _changes(done: Changes, run: Run, *, brief: bool = False) -> dict[str, t.Any]:
     return {
         "changed": done.changed,
         "diff": report.diff(done.before, done.after),

@@ -16,7 +16,7 @@ from .._keys.generations import Generation
 from .._keys.plan import Plan, about
 from .._time import describe_seconds, format_timestamp, parse_timestamp
 from .jobs import Case
-from .phases import Promotion
+from .promote import Promotion
 
 
 def overview(cases: t.Sequence[Case], now: datetime, *, brief: bool = False) -> dict[str, t.Any]:

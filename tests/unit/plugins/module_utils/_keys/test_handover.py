@@ -15,10 +15,13 @@ from unit.doubles import ENVIRONMENT, START, Baton, Crash, World
 
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import HoneycombError
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.homes import Address, Homes
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import phases
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation import by_hand
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Job, Staged
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.promote import promote
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.report import overview
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.stage import activate, stage
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.survey import Changes
 from ansible_collections.community.honeycomb.plugins.module_utils._time import format_timestamp
 
 OLD = format_timestamp(START - timedelta(days=100))
@@ -68,12 +71,12 @@ def handed_on(staged: Any, all_jobs: list[Job]) -> list[Staged]:
 
 def rotate(
     world: World, only: str = "abcde", overlap: timedelta = timedelta(0), lock_time: timedelta = timedelta(0)
-) -> phases.Changes:
+) -> Changes:
     """What the role does where the store is all that there is to deploy to."""
-    done = phases.stage(world.run(), jobs(only, overlap, lock_time))
+    done = stage(world.run(), jobs(only, overlap, lock_time))
     if done.staged:
-        phases.activate(world.run(), handed_on(done.staged, jobs(only, overlap)))
-        phases.promote(world.run(), handed_on(done.staged, jobs(only, overlap)), [])
+        activate(world.run(), handed_on(done.staged, jobs(only, overlap)))
+        promote(world.run(), handed_on(done.staged, jobs(only, overlap)), [])
     return done
 
 
@@ -232,12 +235,12 @@ def test_what_fails_says_in_what_state_things_are(world: World) -> None:
 def test_a_key_that_fails_does_not_keep_others_from_being_finished(world: World) -> None:
     """One is not promoted, since somebody changed its store; the pending slot of the other is emptied all the same."""
     all_jobs = jobs("ac")
-    done = phases.stage(world.run(), all_jobs)
-    phases.activate(world.run(), handed_on(done.staged, all_jobs))
+    done = stage(world.run(), all_jobs)
+    activate(world.run(), handed_on(done.staged, all_jobs))
     world.excused.add("mine")
     world.memory.put("/c", live="mine")
     with pytest.raises(HoneycombError) as caught:
-        phases.promote(world.run(), handed_on(done.staged, all_jobs), ["given", "given"])
+        promote(world.run(), handed_on(done.staged, all_jobs), ["given", "given"])
     assert "Configuration key 'c' of production: memory /c does not hold the value of its new key" in str(caught.value)
     assert "Nothing was promoted; the old key is unchanged. Rerun the rotation." in str(caught.value)
     is_rotated(world, "a")
@@ -249,11 +252,11 @@ def test_a_restored_value_is_that_of_the_restored_key(world: World) -> None:
     """Also where the live value that was replaced was not that of the old key."""
     rotate(world, "ac")
     old = {name: world.memory.at(path, entry).previous for name, _type, path, entry in KEYS if name in "ac"}
-    phases.restore(world.run(), jobs("ac"), None)
+    by_hand.restore(world.run(), jobs("ac"), None)
     assert world.memory.at("/apps", "a").live == old["a"].value
     assert world.memory.at("/c").live == old["c"].value
     assert world.broken == []
-    phases.retire(world.run(), jobs("ac"))
+    by_hand.retire(world.run(), jobs("ac"))
     for name, path, entry in (("a", "/apps", "a"), ("c", "/c", "")):
         (key,) = world.service.named(name)
         assert world.memory.at(path, entry).live == world.service.values[str(key.id)]

@@ -25,9 +25,12 @@ from ansible_collections.community.honeycomb.plugins.module_utils._api.resources
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import AnswerLost, HoneycombError, InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._keys import acceptance, handover
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import phases
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation import by_hand
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Job, Staged
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.promote import promote
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.stage import activate, stage
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.survey import Changes, status
 from ansible_collections.community.honeycomb.plugins.module_utils._time import format_timestamp, parse_duration
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -178,28 +181,28 @@ def task(service: Service, preview: bool = False, warn: Any = lambda _text: None
     return handover.Run(service, MARKS, timedelta(seconds=5), preview, warn)  # type: ignore[arg-type]
 
 
-def stage(service: Service, **policy: Any) -> phases.Changes:
-    return phases.stage(task(service), [job(**policy)])
+def stage_one(service: Service, **policy: Any) -> Changes:
+    return stage(task(service), [job(**policy)])
 
 
-def blocked(changes: phases.Changes) -> str:
+def blocked(changes: Changes) -> str:
     assert not changes.changed
     return str(changes.cases[0].state.blocked)
 
 
 def run(service: Service, reached: int = len(CONSUMERS), **policy: Any) -> str:
     """What the role does, to so many of the consumers. Returns how it ended."""
-    done = stage(service, **policy)
+    done = stage_one(service, **policy)
     if done.staged:
         # As it comes back through the role
         staged = [Staged.from_options(entry.as_result()) for entry in done.staged]
-        phases.activate(task(service), staged)
+        activate(task(service), staged)
         for consumer in CONSUMERS[:reached]:
             service.consumers[consumer] = staged[0].new_id
             service.check()
         if reached < len(CONSUMERS):
             return "not deployed"
-        phases.promote(task(service), staged, [])
+        promote(task(service), staged, [])
     return "blocked" if done.cases[0].state.blocked else "done"
 
 
@@ -230,16 +233,16 @@ hands = st.fixed_dictionaries(
 )
 
 
-def by_hand(service: Service, what: str, which: int) -> None:
+def touched(service: Service, what: str, which: int) -> None:
     keys = sorted(service.keys)
     key_id = keys[which % len(keys)]
     used = key_id in service.consumers.values()
     if what in ("restore", "retire"):
         try:
             if what == "restore":
-                phases.restore(task(service), [job()], None)
+                by_hand.restore(task(service), [job()], None)
             else:
-                phases.retire(task(service), [job()])
+                by_hand.retire(task(service), [job()])
         except InputError:
             pass
     elif what == "rename":
@@ -262,7 +265,7 @@ def test_no_history_cuts_a_consumer_off_or_deletes_the_wrong_key(history: Any) -
         if event["kind"] == "clock":
             service.time += timedelta(hours=event["hours"])
         elif event["kind"] == "hand":
-            by_hand(service, event["what"], event["which"])
+            touched(service, event["what"], event["which"])
         else:
             service.requests, service.crash_at, service.lose_creates = 0, event["crash"], event["lost"]
             with contextlib.suppress(Crash, HoneycombError):
@@ -328,16 +331,16 @@ def test_an_overlap_keeps_the_replaced_key_enabled_until_it_is_over() -> None:
 def test_finishing_a_promotion_is_the_rotation_that_was_due() -> None:
     """Even where it is forced, the run that finds a promotion half done does not create yet another key."""
     service = Service()
-    staged = stage(service, force=True).staged
-    phases.activate(task(service), staged)
+    staged = stage_one(service, force=True).staged
+    activate(task(service), staged)
     service.consumers = dict.fromkeys(CONSUMERS, staged[0].new_id)
     # It reads two keys, renames the old one, and dies before it renames the new one.
     service.requests, service.crash_at = 0, (4, False)
     with pytest.raises(Crash):
-        phases.promote(task(service), staged, [])
+        promote(task(service), staged, [])
     service.crash_at = None
 
-    done = stage(service, force=True)
+    done = stage_one(service, force=True)
 
     assert not done.staged
     assert service.keys[staged[0].new_id].name == "checkout"
@@ -347,16 +350,16 @@ def test_finishing_a_promotion_is_the_rotation_that_was_due() -> None:
 
 def test_a_young_pending_key_stops_the_run() -> None:
     service = Service()
-    stage(service, force=True)
+    stage_one(service, force=True)
 
-    assert "another run seems to be rotating 'checkout'" in blocked(stage(service, force=True, lock_time="1h"))
+    assert "another run seems to be rotating 'checkout'" in blocked(stage_one(service, force=True, lock_time="1h"))
 
 
 def test_two_keys_of_the_name_stop_the_run_and_are_named() -> None:
     service = Service()
     twin = service._add("checkout", disabled=False)
 
-    told = blocked(stage(service, force=True))
+    told = blocked(stage_one(service, force=True))
 
     assert str(twin.id) in told
     assert "hcxik_001" in told
@@ -367,28 +370,28 @@ def test_a_disabled_current_key_stops_the_run() -> None:
     service.consumers = {}
     service._change("hcxik_001", {"disabled": True})
 
-    assert "is disabled" in blocked(stage(service, force=True))
+    assert "is disabled" in blocked(stage_one(service, force=True))
 
 
 def test_a_value_of_another_environment_is_not_rolled_out(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service()
-    staged = stage(service, force=True).staged
+    staged = stage_one(service, force=True).staged
     wrong = ValueCheck(staged[0].new_id, "ingest", {"slug": "team"}, {"slug": "staging"}, {})
     monkeypatch.setattr(acceptance, "check_value", lambda *_args, **_more: wrong)
 
     with pytest.raises(HoneycombError, match="for the environment staging instead of production"):
-        phases.activate(task(service), staged)
+        activate(task(service), staged)
 
     assert service.enabled() == ["hcxik_001"]
 
 
 def test_a_pending_key_that_was_renamed_is_disabled_again() -> None:
     service = Service()
-    staged = stage(service, force=True).staged
+    staged = stage_one(service, force=True).staged
     service._change(staged[0].new_id, {"name": "mine now"})
 
     with pytest.raises(HoneycombError, match="was taken over by another run or a person, and is now called 'mine now'"):
-        phases.activate(task(service), staged)
+        activate(task(service), staged)
 
     assert service.enabled() == ["hcxik_001"]
 
@@ -403,15 +406,15 @@ def test_a_pending_key_that_was_renamed_is_disabled_again() -> None:
 )
 def test_what_somebody_changed_is_not_promoted(change: Any, told: Any) -> None:
     service = Service()
-    staged = stage(service, force=True).staged
-    phases.activate(task(service), staged)
+    staged = stage_one(service, force=True).staged
+    activate(task(service), staged)
     if change:
         service._change("hcxik_002", change)
     else:
         service.keys.pop("hcxik_002")
 
     with pytest.raises(InputError, match=f"^Ingest key 'checkout' of production: {told}"):
-        phases.promote(task(service), staged, [])
+        promote(task(service), staged, [])
 
     assert service.keys["hcxik_001"].name == "checkout"
     service.check()
@@ -425,7 +428,7 @@ def test_a_key_that_is_enabled_at_the_last_moment_is_not_deleted() -> None:
     service._change("hcxik_001", {"disabled": False})
     service.list_keys = lambda _key_type=None: listed  # type: ignore[method-assign]
 
-    stage(service)
+    stage_one(service)
 
     assert "hcxik_001" in service.enabled()
     service.check()
@@ -440,7 +443,7 @@ def test_a_key_enabled_by_hand_is_left_alone() -> None:
     run(service)
 
     assert "hcxik_001" in service.enabled()
-    (case,) = phases.status(task(service), [job()])
+    (case,) = status(task(service), [job()])
     assert "was enabled by hand" in case.state.findings[0]
 
 
@@ -451,7 +454,7 @@ def test_restore_brings_back_what_was_in_use_not_what_a_run_left_behind() -> Non
     run(service, force=True)
     assert len(service.enabled()) == 1
 
-    phases.restore(task(service), [job()], None)
+    by_hand.restore(task(service), [job()], None)
 
     assert "hcxik_001" in service.enabled()
     assert len(service.enabled()) == 2
@@ -464,7 +467,7 @@ def test_what_a_run_left_behind_is_not_restored_by_its_id_either() -> None:
     (left,) = [key.id for key in service.keys.values() if "[stale " in key.name]
 
     with pytest.raises(InputError, match="it is stale"):
-        phases.restore(task(service), [job()], left)
+        by_hand.restore(task(service), [job()], left)
 
     assert len(service.enabled()) == 1
 
@@ -475,21 +478,21 @@ def test_the_preview_predicts_what_the_run_does(history: Any) -> None:
 
     service = Service()
     if history == "leftovers":
-        stage(service, force=True)
+        stage_one(service, force=True)
     if history in ("deletion", "restored"):
         run(service, force=True)
         service.time += GRACE + timedelta(minutes=1)
     if history == "restored":
-        phases.restore(task(service), [job()], None)
+        by_hand.restore(task(service), [job()], None)
     jobs = [job(force=history != "restored")]
     there = dict(service.keys)
 
-    def shown(changes: phases.Changes) -> list[list[tuple[str, bool]]]:
+    def shown(changes: Changes) -> list[list[tuple[str, bool]]]:
         return [sorted((key.name, key.disabled) for key in side.values()) for side in (changes.before, changes.after)]
 
-    predicted = phases.stage(task(service, preview=True), jobs)
+    predicted = stage(task(service, preview=True), jobs)
     assert service.keys == there, "a preview writes nothing"
-    real = phases.stage(task(service), jobs)
+    real = stage(task(service), jobs)
 
     assert predicted.changed == real.changed == (history != "restored")
     assert shown(predicted) == shown(real)
@@ -507,7 +510,7 @@ def test_a_key_that_can_not_be_put_away_is_a_warning(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(service, "update_key", refuse)
 
     with pytest.raises(HoneycombError, match="Ingest key 'checkout' of production: another run was faster"):
-        phases.stage(task(service, warn=warnings.append), [job(force=True)])
+        stage(task(service, warn=warnings.append), [job(force=True)])
 
     assert len(warnings) == 1
     assert "hcxik_002" in warnings[0]

@@ -13,7 +13,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._keys.generati
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation import report
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy, assess
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Case, Job, Staged
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation.phases import Promotion
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.promote import Promotion
 
 NOW = datetime(2026, 2, 1, tzinfo=timezone.utc)
 PRODUCTION = Environment("hcaen_1", "Production", "production")

@@ -1,0 +1,192 @@
+# Copyright: Contributors to the community.honeycomb collection
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it can change in any release, without notice.
+
+"""What there is of each key and what comes next, found out; and the steps that need no new key, taken."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, replace
+
+from .._api.resources import ApiKey, CreatedKey
+from .._errors import HoneycombError
+from .._keys import handover
+from .._keys.apply import Outcome, apply_plans
+from .._keys.generations import Listing
+from .._keys.handover import Run
+from .._keys.homes import Home, look
+from .._keys.plan import Plan
+from .._keys.values import Situation, foreign, owner
+from .._stores.store import Slots
+from .decisions import Assessment, Stored, assess
+from .jobs import Case, Job, Staged
+
+R = t.TypeVar("R")
+
+# A step may make another one due, which is taken in the same run: rename, then disable, then delete.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a phase did, or in a preview would do.
+
+    :param cases: For the report. After ``stage`` what it found, after ``restore`` and ``retire`` what there is now.
+    :param before: The keys, by what a diff calls them, and ``after`` what became of them.
+    :param created: The new values, with ``staged`` where they are to go.
+    """
+
+    cases: t.Sequence[Case]
+    changed: bool
+    before: dict[str, ApiKey]
+    after: dict[str, ApiKey]
+    staged: t.Sequence[Staged] = ()
+    created: t.Sequence[CreatedKey] = ()
+
+
+def status(run: Run, jobs: t.Sequence[Job]) -> list[Case]:
+    """What there is and what comes next. Writes nothing."""
+    return assess_jobs(run, jobs, look_up(run, jobs), writing=False)
+
+
+def look_up(run: Run, jobs: t.Sequence[Job]) -> list[ApiKey]:
+    """The team's keys, of one type where that is enough."""
+    types = {job.key_type for job in jobs}
+    return run.client.list_keys(types.pop() if len(types) == 1 else None)
+
+
+def assess_jobs(run: Run, jobs: t.Sequence[Job], listing: t.Sequence[ApiKey], *, writing: bool = True) -> list[Case]:
+    """What there is of each key, and what comes next. Stores are looked at only where something may depend on it.
+
+    :param writing: Whether values are to be stored next, so that the stores have to be writable.
+    """
+    now, found_keys = run.now(), Listing(listing)
+
+    def judge(job: Job, stored: Stored | None = None) -> Assessment:
+        family = found_keys.family(job.name, job.key_type, job.environment.id)
+        return assess(job.name, family, now, job.policy, run.marks, stored)
+
+    states = {job.position: judge(job) for job in jobs}
+    asking = {
+        job.position: job
+        for job in jobs
+        if job.home and (states[job.position].due or states[job.position].unfinished or states[job.position].steps)
+    }
+    slots = look([job.home for job in asking.values() if job.home], run.concurrency, writing=writing)
+    found = {position: slots[t.cast(Home, job.home)] for position, job in asking.items()}
+    stored = _stored(run, asking, found, found_keys)
+    return [
+        Case(
+            job,
+            judge(job, stored[job.position]) if job.position in asking else states[job.position],
+            known if isinstance(known := found.get(job.position), Slots) else None,
+        )
+        for job in jobs
+    ]
+
+
+def _stored(
+    run: Run, jobs: t.Mapping[int, Job], found: t.Mapping[int, Slots | HoneycombError], listing: Listing
+) -> dict[int, Stored]:
+    """What the stores hold, as far as decisions depend on it."""
+    readable = {position: slots for position, slots in found.items() if isinstance(slots, Slots)}
+    situations = [_situation(run, jobs[position], slots, listing) for position, slots in readable.items()]
+    asked = dict(zip(readable, handover.check_live(run, situations)))
+    stored: dict[int, Stored] = {}
+    for position, slots in found.items():
+        if isinstance(slots, HoneycombError):
+            stored[position] = Stored(
+                trouble=f"{slots.message} Nothing was done. Fix the store, then rerun the rotation."
+            )
+            continue
+        situation = asked[position]
+        live_id = owner(situation)
+        stored[position] = Stored(
+            place=situation.place,
+            live_id=live_id,
+            pending_id=slots.pending.key_id if slots.pending else None,
+            trouble=foreign(situation, live_id),
+        )
+    return stored
+
+
+def _situation(run: Run, job: Job, slots: Slots, listing: Listing) -> Situation:
+    family = listing.family(job.name, job.key_type, job.environment.id)
+    return Situation(
+        base=job.name,
+        wanted=next(
+            (key for key in family if key.name == job.name),
+            ApiKey(None, job.name, job.key_type, job.environment.id, False),
+        ),
+        slots=slots,
+        listing=listing,
+        marks=run.marks,
+        place=job.home.place if job.home else "",
+        slug=job.environment.slug,
+        has_pending=job.home is None or job.home.store.has_pending,
+    )
+
+
+def caught(work: t.Callable[[], R]) -> R | HoneycombError:
+    """So that one key's failure does not stop the others."""
+    try:
+        return work()
+    except HoneycombError as exc:
+        return exc
+
+
+def all_of(results: t.Iterable[R | HoneycombError]) -> list[R]:
+    """All results; the first failure is raised."""
+    succeeded: list[R] = []
+    for result in results:
+        if isinstance(result, HoneycombError):
+            raise result
+        succeeded.append(result)
+    return succeeded
+
+
+def apply(run: Run, plans: t.Sequence[Plan]) -> list[Outcome]:
+    """Carry out plans that do not depend on each other.
+
+    :raises HoneycombError: The first failure; the other plans were carried out all the same.
+    """
+    outcomes = apply_plans(run.client, plans, (), run.concurrency)
+    for outcome in outcomes:
+        if outcome.error:
+            raise outcome.error
+    return outcomes
+
+
+def with_outcomes(before: t.Mapping[str, ApiKey], outcomes: t.Iterable[Outcome]) -> dict[str, ApiKey]:
+    """What there is after outcomes of plans for existing keys."""
+    after = dict(before)
+    for outcome in outcomes:
+        key_id = str(outcome.plan.key and outcome.plan.key.id)
+        if outcome.key:
+            after[key_id] = outcome.key
+        else:
+            after.pop(key_id, None)
+    return after
+
+
+def take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tuple[list[Case], list[ApiKey]]:
+    """Take the steps that are due, and those that become due by them.
+
+    Whether a new key is due stays as decided at first: finishing the promotion of an earlier run is a rotation too.
+    """
+    jobs = [case.job for case in cases]
+    for _round in range(_ROUNDS):
+        steps = [step for case in cases for step in case.state.steps]
+        if not steps:
+            break
+        listing = list(with_outcomes({str(key.id): key for key in listing}, apply(run, steps)).values())
+        fresh = assess_jobs(run, jobs, listing)
+        # Where nothing depends on a store any more, it is not looked at again.
+        cases = [
+            replace(new, state=replace(new.state, due=old.state.due), slots=new.slots or old.slots)
+            for old, new in zip(cases, fresh)
+        ]
+    return list(cases), listing
