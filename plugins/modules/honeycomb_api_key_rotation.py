@@ -38,11 +38,13 @@ options:
     description:
       - With V(status), return the generations of each key and the next steps. Writes nothing.
       - With V(stage), disable replaced keys whose overlap has ended, delete keys that have been disabled for the grace period, clean up what a
-        dead run left behind, and create a disabled, pending key for each key that is due. With O(store), its value goes into the pending slot;
-        otherwise the result contains it. If the pending slot holds the value of a key that a dead run left behind, that key is used.
-      - With V(activate), enable the pending keys of O(staged), wait until Honeycomb accepts each value as the right key, and make it the live
-        one in O(store).
+        dead run left behind, and bring out a new key for each key that is due. It is created disabled and pending; its value goes into the
+        pending slot of O(store); it is enabled, and Honeycomb has to accept the value as the right key; then the value becomes the live one
+        in O(store). Without a store, the result contains it. If the pending slot holds the value of a key that an earlier run left behind,
+        that key is used. If one key fails, the others go on, and the task succeeds; see RV(failures).
       - With V(promote), make the pending keys of O(staged) the current ones. By then, they have to be on every consumer.
+      - With V(release), give up the pending keys of O(staged), so that the next run can begin at once. What may be on a consumer (O(received))
+        stays enabled until another rotation of the key succeeds, and what is in O(store) stays pending; all others are disabled.
       - With V(restore), enable the newest retired generation of each key at once, and make its value the live one in O(store). No phase
         disables it until it is retired.
       - With V(retire), retire restored generations, and make the value of the current key the live one in O(store). Their overlap begins then.
@@ -50,14 +52,14 @@ options:
     choices:
       - status
       - stage
-      - activate
       - promote
+      - release
       - restore
       - retire
     required: true
   rotations:
     description:
-      - The keys to rotate. Required for all phases but V(activate) and V(promote), which need it where a key has an O(rotations[].store).
+      - The keys to rotate. Required for all phases but V(promote) and V(release), which need it where a key has an O(rotations[].store).
     type: list
     elements: dict
     suboptions:
@@ -123,9 +125,15 @@ options:
     description: Replace keys regardless of their age.
     type: bool
     default: false
+  create:
+    description:
+      - For O(phase=stage), which of O(rotations) may get a new key if they are due, as positions counted from 0. By default, all may. With an
+        empty list, only the steps that need no new key are taken, and RV(due) tells what a new key is due for.
+    type: list
+    elements: int
   staged:
     description:
-      - What O(phase=stage) returned as RV(staged), for V(activate) and V(promote).
+      - What O(phase=stage) returned as RV(staged), for V(promote) and V(release).
     type: list
     elements: dict
     suboptions:
@@ -163,7 +171,7 @@ options:
         type: str
         required: true
       key:
-        description: The value of the pending key. V(activate) needs it, except where O(store) has it.
+        description: The value of the pending key, except where O(store) has it.
         type: str
       place:
         description: Where O(store) has the value, for people.
@@ -174,12 +182,17 @@ options:
         task waits until Honeycomb refuses them.
     type: list
     elements: str
+  received:
+    description:
+      - For O(phase=release), the ids of the pending keys whose values may be on a consumer.
+    type: list
+    elements: str
   id:
     description:
       - For O(phase=restore), the id of the generation to restore instead of the newest one. It can't be a stale one.
     type: str
   verify_time:
-    description: How long V(activate) waits until Honeycomb accepts a new value, and V(promote) until it refuses an old one.
+    description: How long V(stage) waits until Honeycomb accepts a new value, and V(promote) until it refuses an old one.
     type: str
     default: 60s
 seealso:
@@ -213,7 +226,7 @@ EXAMPLES = r"""
 RETURN = r"""
 rotations:
   description: The generations that the phase found and the next steps, for each key.
-  returned: success, for all phases but V(activate) and V(promote)
+  returned: success, for all phases but V(promote) and V(release)
   type: list
   elements: dict
   contains:
@@ -293,29 +306,51 @@ rotations:
       elements: dict
 blocked:
   description: For each key that could not be rotated, the reason. Empty if there are none.
-  returned: success, for all phases but V(activate) and V(promote)
+  returned: success, for all phases but V(promote) and V(release)
   type: list
   elements: str
 report:
   description:
-    - The same as lines of text. With V(stage), a line for each key about which there is something to say. With V(promote), what happened to
-      each key.
-  returned: success, for all phases but V(activate)
+    - The same as lines of text. With V(stage), a line for each key about which there is something to say. With V(promote) and V(release),
+      what happened to each key; with V(release), in the order of O(staged).
+  returned: success
   type: list
   elements: str
 staged:
   description:
-    - For each key that is being replaced, what V(activate) and V(promote) need, with its new value as C(key) where no store has it.
+    - For each key that is being replaced, what V(promote) and V(release) need, with its new value as C(key) where no store has it.
     - Contains secrets.
   returned: success, for V(stage)
   type: list
   elements: dict
 stored:
   description:
-    - For each key that has a store, its C(name), and where its value is now, as C(type), C(place), C(slot), C(version) and C(fingerprint).
-  returned: success, for V(activate)
+    - For each key of RV(staged) that has a store, its C(name), and where its value is now, as C(type), C(place), C(slot), C(version) and
+      C(fingerprint).
+  returned: success, for V(stage)
   type: list
   elements: dict
+due:
+  description: The positions of the keys that are due, but were left out by O(create).
+  returned: success, for V(stage)
+  type: list
+  elements: int
+failures:
+  description: What went wrong with single keys, while the others went on. Empty if nothing did.
+  returned: success, for V(stage) and V(promote)
+  type: list
+  elements: dict
+  contains:
+    position:
+      description: Which of O(rotations) it is, counted from 0.
+      type: int
+    name:
+      description: The name of the key.
+      type: str
+      sample: checkout
+    message:
+      description: What happened, in what state things are, and what to do next.
+      type: str
 promoted:
   description: For each key that was replaced, its C(name), C(new_id), C(old_id), and the C(steps) taken.
   returned: success, for V(promote)
@@ -377,7 +412,7 @@ def main() -> None:
     spec = {
         "phase": {
             "type": "str",
-            "choices": ["status", "stage", "activate", "promote", "restore", "retire"],
+            "choices": ["status", "stage", "promote", "release", "restore", "retire"],
             "required": True,
         },
         "rotations": {"type": "list", "elements": "dict", "options": rotation},
@@ -388,15 +423,17 @@ def main() -> None:
         "grace": {"type": "str", "default": "48h"},
         "lock_time": {"type": "str", "default": "1h"},
         "force": {"type": "bool", "default": False},
+        "create": {"type": "list", "elements": "int"},
         "staged": {"type": "list", "elements": "dict", "options": staged},
         "old_keys": {"type": "list", "elements": "str", "no_log": True},
+        "received": {"type": "list", "elements": "str"},
         "id": {"type": "str"},
         "verify_time": {"type": "str", "default": "60s"},
         "marks": marks_spec(),
         "store": store_spec(),
     }
     needs = [("phase", phase, ["rotations"]) for phase in ("status", "stage", "restore", "retire")]
-    needs += [("phase", phase, ["staged"]) for phase in ("activate", "promote")]
+    needs += [("phase", phase, ["staged"]) for phase in ("promote", "release")]
     HoneycombModule(spec, required_if=needs).run(run_rotation)
 
 

@@ -384,7 +384,11 @@ class World:
 
     def _is_on_its_way_out(self, key: ApiKey) -> bool:
         """It is pending, retired or stale, or about to be: its successor's value is live already."""
-        successors = {self.service.values[str(other.id)] for other in self.service.named(f"{key.name}{PENDING}")}
+        successors = {
+            self.service.values[str(other.id)]
+            for other in self.service.keys.values()
+            if other.name == f"{key.name}{PENDING}" or other.name.startswith(f"{key.name} [stale ")
+        }
         live = {slots.live for slots in self.memory.slots.values()}
         return (
             key.name.endswith(PENDING) or " [retired " in key.name or " [stale " in key.name or bool(successors & live)

@@ -170,7 +170,7 @@ def test_options(documentation: Any, name: Any) -> None:
         ),
         *(
             ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: staged")
-            for phase in ("activate", "promote")
+            for phase in ("promote", "release")
         ),
     ],
 )
@@ -403,16 +403,17 @@ def rotation_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     both = [*one, {"name": "twice", "key_type": "ingest", "environment": "production"}]
     yield call(phase="status", rotations=both)
     yield call(phase="stage", rotations=one, check=True)
+    yield call(phase="stage", rotations=one, create=[])
     staged = call(phase="stage", rotations=one)
     yield staged
-    yield call(phase="activate", staged=staged["staged"])
+    yield call(phase="promote", staged=[{**staged["staged"][0], "new_id": "hcxik_gone"}])
     with tempfile.TemporaryDirectory() as folder:
         store = {"type": "file", "path": f"{folder}/{{name}}"}
         sim.add_key("kept", "ingest", "production", created=long_ago)
         kept = [{"name": "kept", "key_type": "ingest", "environment": "production"}]
         in_store = call(phase="stage", rotations=kept, store=store)
         yield in_store
-        yield call(phase="activate", staged=in_store["staged"], store=store)
+        yield call(phase="release", staged=in_store["staged"], store=store)
     yield call(phase="promote", staged=staged["staged"])
     yield call(phase="status", rotations=one)
     yield call(phase="restore", rotations=one)

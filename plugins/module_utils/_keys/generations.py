@@ -179,6 +179,11 @@ def shelve(base: str, entry: Generation, now: datetime, marks: Marks, why: str) 
     return update_plan(entry.key, {"name": marks.off_name(base, entry, now), "disabled": True}, why=why)
 
 
+def let_go(base: str, entry: Generation, now: datetime, marks: Marks, why: str) -> Plan:
+    """Take its name away from a key that a run gives up, and leave it enabled: a consumer may have its value."""
+    return update_plan(entry.key, {"name": marks.retired_name(base, entry, now)}, why=why)
+
+
 def shelve_pending(base: str, key: ApiKey, now: datetime, marks: Marks, why: str = LEFT_OVER) -> Plan:
     """The same for a key that is pending."""
     return shelve(base, Generation("pending", key, mark="pending"), now, marks, why)

@@ -18,7 +18,8 @@ from .._rotation import by_hand, report
 from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
 from .._rotation.promote import promote
-from .._rotation.stage import activate, stage
+from .._rotation.release import release
+from .._rotation.stage import stage
 from .._rotation.survey import Changes, status
 from .._stores.options import merged
 from .._time import parse_duration
@@ -33,7 +34,7 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_api_key_rotation``"""
     params = module.params
     run = read_run(module, _CONCURRENCY)
-    if params["phase"] in ("activate", "promote"):
+    if params["phase"] in ("promote", "release"):
         return _deployed(module, run)
     jobs = _read_jobs(module, run)
     if params["phase"] == "status":
@@ -42,22 +43,27 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
         return _changes(by_hand.restore(run, jobs, params["id"]), run)
     if params["phase"] == "retire":
         return _changes(by_hand.retire(run, jobs), run)
-    done = stage(run, jobs)
+    done = stage(run, jobs, params["create"])
     module.hand_back(done.created)
-    return {**_changes(done, run, brief=True), "staged": [entry.as_result() for entry in done.staged]}
+    return {
+        **_changes(done, run, brief=True),
+        "staged": [entry.as_result() for entry in done.staged],
+        "stored": list(done.stored),
+        "due": list(done.due),
+        "failures": report.failures(done.failures),
+    }
 
 
 def _deployed(module: HoneycombModule, run: Run) -> dict[str, t.Any]:
-    """The phases that go on with staged keys. In check mode nothing is staged, and they have nothing to do."""
+    """The phases that end what ``stage`` began. In check mode nothing is staged, and they have nothing to do."""
     params = module.params
     homes = Homes(params["timeout"])
     staged = [_read_staged(params, entry, homes) for entry in params["staged"]]
-    if params["phase"] == "activate":
-        stored = activate(run, staged)
-        return {"changed": bool(staged), "stored": stored}
-    done = promote(run, staged, params["old_keys"] or [])
+    if params["phase"] == "release":
+        return {"changed": bool(staged), "report": release(run, staged, params["received"] or [])}
+    done, failures = promote(run, staged, params["old_keys"] or [])
     changed = bool(staged) if run.preview else any(entry.steps for entry in done)
-    return {"changed": changed, **report.promotions(done)}
+    return {"changed": changed, **report.promotions(done), "failures": report.failures(failures)}
 
 
 def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes) -> Staged:

@@ -19,8 +19,9 @@ off        ``NAME [retired TIME off]``   disabled at TIME, kept for the grace pe
 restored   ``NAME [restored TIME]``      brought back by an operator; left alone from then on
 =========  ============================  ==========================================================================
 
-A key whose run did not finish never was the current one. It is marked ``stale`` instead of ``retired``, and goes the
-same way, but ``restore`` does not bring it back.
+A key whose run did not finish never was the current one. It is marked ``stale`` instead of ``retired``, and ``restore``
+does not bring it back. What may have reached a consumer stays enabled until a younger key is the current one, which
+every consumer has; then it goes the same way as the others.
 
 The rules that keep applications alive:
 
@@ -39,7 +40,7 @@ from datetime import datetime, timedelta
 
 from .._api.resources import ApiKey, full_permissions
 from .._errors import InputError
-from .._keys.generations import LEFT_OVER, Generation, Marks, generations_of, shelve
+from .._keys.generations import LEFT_OVER, Generation, Marks, generations_of, let_go, shelve
 from .._keys.plan import Plan, delete_plan, update_plan
 from .._time import describe_seconds, parse_timestamp
 
@@ -105,6 +106,16 @@ class Assessment:
     def unfinished(self) -> list[Generation]:
         """Pending generations of runs that did not finish."""
         return self.of("pending")
+
+    @property
+    def left_over(self) -> list[Generation]:
+        """What runs gave up that consumers may use: stale, enabled, and no younger key has become the current one."""
+        current = self.current
+        return [
+            entry
+            for entry in self.of("retired")
+            if entry.stale and (current is None or entry.key.order > current.key.order)
+        ]
 
 
 def assess(
@@ -205,7 +216,7 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
         return True, "there is no current key"
     if state.continues is not None:
         return True, f"an earlier rotation did not finish; it goes on with its key {state.continues.key.id}"
-    if any(entry.enabled for entry in state.unfinished):
+    if state.left_over or any(entry.enabled for entry in state.unfinished):
         return True, "an earlier rotation did not finish"
     if policy.force:
         return True, "forced"
@@ -218,11 +229,13 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
 
 
 def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
-    """Leftovers of runs that died before their key went live: nobody can be using them."""
+    """Leftovers of runs that died. Nobody can be using those that never were enabled."""
     return [
-        shelve(state.base, entry, now, marks, f"{LEFT_OVER}; never enabled")
+        let_go(state.base, entry, now, marks, LEFT_OVER)
+        if entry.enabled
+        else shelve(state.base, entry, now, marks, f"{LEFT_OVER}; never enabled")
         for entry in state.unfinished
-        if not entry.enabled and entry != state.continues
+        if entry != state.continues
     ]
 
 
@@ -234,6 +247,8 @@ def _retire(
     upcoming: list[tuple[datetime, str]] = []
     held_up: list[str] = []
     for entry in state.of("retired"):
+        if entry in state.left_over:
+            continue
         ends = (entry.since or now) + policy.overlap
         if now >= ends and entry.key.id == stored.live_id:
             held_up.append(
@@ -301,9 +316,13 @@ def plan_promotion(
     generations = {key_id: marks.read(base, key) for key_id, key in found.items() if key}
     plans: list[Plan] = []
     for key_id, entry in generations.items():
-        if entry and entry.kind == "pending" and key_id not in (new_id, old_id):
-            named = marks.retired_name if entry.enabled else marks.off_name
-            plans.append(update_plan(entry.key, {"name": named(base, entry, now)}, why=LEFT_OVER))
+        if key_id in (new_id, old_id) or entry is None:
+            continue
+        # No consumer uses them from now on: their overlap begins.
+        if entry.enabled and (entry.kind == "pending" or (entry.kind == "retired" and entry.stale)):
+            plans.append(let_go(base, entry, now, marks, LEFT_OVER))
+        elif entry.kind == "pending":
+            plans.append(update_plan(entry.key, {"name": marks.off_name(base, entry, now)}, why=LEFT_OVER))
     old_key = found.get(old_id) if old_id else None
     if old_key is not None:
         old = generations[str(old_id)]

@@ -60,7 +60,7 @@ class Staged:
 
     :param old_id: The key that it replaces; ``None`` where there was no current key.
     :param stale_ids: What unfinished runs left enabled: pending keys, and those that a promotion had begun to retire.
-    :param value: What applications use, a secret; ``None`` where a store has it. Only the activate phase needs it.
+    :param value: What applications use, a secret; ``None`` where a store has it. Deployments need it.
     :param home: Where the value belongs; ``None`` where the user stores it. It does not leave the module.
     """
 

@@ -25,7 +25,7 @@ from .._time import describe_seconds
 from .decisions import plan_promotion
 from .jobs import Staged
 from .stage import recalled, slots_of
-from .survey import all_of, caught
+from .survey import Failure, caught
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Promotion:
     replaced: list[ApiKey] = field(default_factory=list)
 
 
-def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -> list[Promotion]:
+def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -> tuple[list[Promotion], list[Failure]]:
     """Make each deployed key the current one, and disable what it replaces where there is no overlap.
 
     :param old_values: The values of the replaced keys by the position of their jobs, each empty where it is not known.
-    :raises HoneycombError: The first failure; the other keys were promoted all the same.
+    :returns: What was promoted, and what went wrong. A key can be in both: then its old key is not done with yet.
     """
     if run.preview:
-        return []
+        return [], []
     # By position: up to ansible-core 2.21, a value that came in as a secret can't come back in a result.
     values = dict(enumerate(old_values))
     slots = slots_of(run, staged)
@@ -59,10 +59,18 @@ def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -
 
     done = in_parallel(lambda entry: caught(lambda: _promote(run, entry, slots)), staged, run.concurrency)
     promoted = [entry for entry in done if isinstance(entry, Promotion)]
+    failures = [_failure(entry, error) for entry, error in zip(staged, done) if isinstance(error, HoneycombError)]
     # Before the old keys are put away: where that is still to be done, the next run looks at the stores again.
     handover.settle(run, [recalled(entry.staged, slots) for entry in promoted if entry.staged.kept])
-    finished = iter(in_parallel(put_away, promoted, run.concurrency))
-    return all_of(next(finished) if isinstance(entry, Promotion) else entry for entry in done)
+    finished = in_parallel(put_away, promoted, run.concurrency)
+    failures += [
+        _failure(entry.staged, error) for entry, error in zip(promoted, finished) if isinstance(error, HoneycombError)
+    ]
+    return [new if isinstance(new, Promotion) else old for old, new in zip(promoted, finished)], failures
+
+
+def _failure(staged: Staged, error: HoneycombError) -> Failure:
+    return Failure(staged.position, staged.name, staged.label, error.message)
 
 
 def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
@@ -78,13 +86,13 @@ def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombE
     if staged.home:
         _check_live(staged, staged.home, slots[staged.home])
     left = [run.marks.read(staged.name, key) for key in found.values() if key]
-    replaced = [entry.key for entry in left if entry and entry.kind == "retired"]
+    replaced = {entry.key.id: entry.key for entry in left if entry and entry.kind == "retired"}
     # One after the other, in this order: after each of them a rerun can tell where it is.
     for step in steps:
         key = t.cast(ApiKey, handover.carry_out(run, step))
         if key.id != staged.new_id and not key.disabled:
-            replaced.append(key)
-    return Promotion(staged, steps, replaced)
+            replaced[key.id] = key
+    return Promotion(staged, steps, list(replaced.values()))
 
 
 def _put_away_old(run: Run, promotion: Promotion, old_value: str) -> Promotion:

@@ -17,6 +17,7 @@ from .._keys.plan import Plan, about
 from .._time import describe_seconds, format_timestamp, parse_timestamp
 from .jobs import Case
 from .promote import Promotion
+from .survey import Failure
 
 
 def overview(cases: t.Sequence[Case], now: datetime, *, brief: bool = False) -> dict[str, t.Any]:
@@ -52,6 +53,11 @@ def _promotion_line(entry: Promotion) -> str:
     then = f"to be disabled after {describe_seconds(overlap.total_seconds())}" if overlap else "disabled"
     now_current = about(entry.staged.label, f"{entry.staged.new_id} is the current key")
     return "; ".join([now_current, *(f"{key.id} is {then}" for key in entry.replaced)])
+
+
+def failures(entries: t.Iterable[Failure]) -> list[dict[str, t.Any]]:
+    """What went wrong with single keys."""
+    return [{"position": entry.position, "name": entry.name, "message": entry.message} for entry in entries]
 
 
 def diff(before: t.Mapping[str, ApiKey], after: t.Mapping[str, ApiKey]) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError
@@ -24,66 +24,53 @@ from .._keys.values import begins_with_id
 from .._stores.store import Slots
 from .decisions import successor
 from .jobs import Case, Job, Staged
-from .survey import Changes, all_of, assess_jobs, look_up, take_steps, with_outcomes
+from .release import let_go
+from .survey import Changes, Failure, assess_jobs, look_up, take_steps, with_outcomes
 
 
-def stage(run: Run, jobs: t.Sequence[Job]) -> Changes:
-    """Take the steps that are due, create a disabled, pending key for each key that is due, and stage its value.
+def stage(run: Run, jobs: t.Sequence[Job], creating: t.Collection[int] | None = None) -> Changes:
+    """Take the steps that are due; then bring a new key of each key that is due to where its value is accepted.
 
-    Where the store has the value of a pending key that an earlier run has left, that key is used instead of a new one.
+    It is created, disabled and pending, its value goes into the pending slot of its store, it is enabled and accepted,
+    and its value becomes the live one of the store. Where the store has the value of a pending key that an earlier run
+    has left, that key is used. What goes wrong with one key does not stop the others.
+
+    :param creating: The positions of the keys that may get a new one; ``None`` for all that are due.
     """
     listing = look_up(run, jobs)
     cases = assess_jobs(run, jobs, listing)
     before = {str(entry.key.id): entry.key for case in cases for entry in case.state.generations}
-    changed = any(case.state.steps or case.state.due for case in cases)
+    chosen = [case.job.position for case in cases if creating is None or case.job.position in creating]
+    going_on = any(case.state.due and case.job.position in chosen for case in cases)
+    changed = going_on or any(case.state.steps for case in cases)
     if run.preview or not changed:
         after = with_outcomes(before, [predict(step) for case in cases for step in case.state.steps])
-        due = [case for case in cases if case.state.due and case.state.continues is None]
-        after.update((f"new {case.job.label}", successor(case.state, run.marks)) for case in due)
-        return Changes(cases, changed, before, after)
+        due = [
+            case for case in cases if case.state.due and case.state.continues is None and case.job.position in chosen
+        ]
+        after.update(
+            (f"new {case.job.label}", replace(successor(case.state, run.marks), disabled=False)) for case in due
+        )
+        return Changes(cases, changed, before, after, due=_due(cases, chosen))
     found, listing = take_steps(run, cases, listing)
     _settle(run, found)
-    due = [case for case in found if case.state.due]
-    creating = [case for case in due if case.state.continues is None]
-    created, latest = _create(run, creating, listing)
-    failed = _stage(run, list(zip(creating, created)))
-    staged = [_staged(case, entry) for case, entry in zip(creating, created) if case.job.position not in failed]
-    staged += [_continued(case) for case in due if case.state.continues is not None]
-    staged.sort(key=lambda entry: entry.position or 0)
-    wanted = {*before, *(entry.new_id for entry in staged)}
-    after = {str(key.id): key for key in latest if key.id in wanted}
-    cases = [
-        replace(case, state=replace(case.state, blocked=failed[case.job.position]))
-        if case.job.position in failed
-        else case
-        for case in cases
-    ]
+    begun = [case for case in found if case.state.due and case.job.position in chosen]
+    ways, latest, failures = _stage(run, begun, listing)
+    live = {str(way.delivery.key.id): way.delivery.key for way in ways}
+    after = {str(key.id): key for key in latest if str(key.id) in before} | live
     # A value that the store has is not returned.
-    shown = [entry for case, entry in zip(creating, created) if case.job.home is None]
-    return Changes(cases, True, before, after, staged, shown)
-
-
-def activate(run: Run, staged: t.Sequence[Staged]) -> list[dict[str, t.Any]]:
-    """Enable each staged key, wait until the service accepts its value, as the right key, and publish the value.
-
-    :returns: Where the values are now, of those that have a store.
-    :raises HoneycombError: The first failure; the other keys were activated all the same.
-    """
-    if run.preview:
-        return []
-    slots = slots_of(run, staged)
-    deliveries = [recalled(entry, slots) for entry in staged]
-    each_open(run, deliveries, lambda delivery: _enable(run, delivery))
-    each_open(run, deliveries, lambda delivery: handover.accept(run, delivery))
-    handover.publish(run, [delivery for delivery in deliveries if delivery.home])
-    for entry, delivery in zip(staged, deliveries):
-        delivery.explain(_after_failure(entry))
-    all_of(delivery.error or delivery for delivery in deliveries)
-    return [
-        {"name": entry.name, **entry.home.describe(delivery.claim.value, delivery.version)}
-        for entry, delivery in zip(staged, deliveries)
-        if entry.home
+    shown = [way.created for way in ways if way.created and way.staged.home is None]
+    staged = sorted((way.staged for way in ways), key=lambda entry: entry.position or 0)
+    stored = [
+        {"name": way.staged.name, **way.staged.home.describe(way.delivery.claim.value, way.delivery.version)}
+        for way in ways
+        if way.staged.home
     ]
+    return Changes(cases, True, before, after, staged, shown, stored, _due(found, chosen), failures)
+
+
+def _due(cases: t.Sequence[Case], chosen: t.Collection[int]) -> list[int]:
+    return [case.job.position for case in cases if case.state.due and case.job.position not in chosen]
 
 
 def _settle(run: Run, cases: t.Sequence[Case]) -> None:
@@ -97,23 +84,6 @@ def _settle(run: Run, cases: t.Sequence[Case]) -> None:
     handover.settle(run, deliveries)
 
 
-def _create(run: Run, due: t.Sequence[Case], listing: list[ApiKey]) -> tuple[list[CreatedKey], list[ApiKey]]:
-    """Create a successor for each key that is due: all, or none that anybody could use.
-
-    :returns: What was created, in the order of the cases, and what there is then.
-    :raises HoneycombError: One could not be created, or another run was faster. What was created is put away.
-    """
-    orders = [_order(run, case) for case in due]
-    results, latest = handover.create_pending(run, orders, listing, lambda: look_up(run, [case.job for case in due]))
-    try:
-        return all_of(results), latest
-    except HoneycombError:
-        for order, entry in zip(orders, results):
-            if isinstance(entry, CreatedKey):
-                handover.try_to_put_away(run, order.base, entry.key)
-        raise
-
-
 def _order(run: Run, case: Case) -> Order:
     state = case.state
     return Order(
@@ -124,22 +94,67 @@ def _order(run: Run, case: Case) -> Order:
     )
 
 
-def _stage(run: Run, made: t.Sequence[tuple[Case, CreatedKey]]) -> dict[int, str]:
-    """Put new values into the pending slots of their stores.
+def _stage(run: Run, begun: t.Sequence[Case], listing: list[ApiKey]) -> tuple[list[_Way], list[ApiKey], list[Failure]]:
+    """A new key for each, or the one that an earlier run has left.
 
-    :returns: What went wrong, by the positions of the jobs. Their keys are put away.
+    :returns: Those that succeeded, what there was at Honeycomb before they were enabled, and what went wrong.
     """
-    deliveries = [(case, delivery_of(_staged(case, entry), entry.key, case.slots)) for case, entry in made]
-    handover.stage(run, [delivery for _case, delivery in deliveries])
-    failed = {}
-    for case, delivery in deliveries:
-        if delivery.error is not None:
-            handover.try_to_put_away(run, case.job.name, delivery.key)
-            failed[case.job.position] = (
-                f"{delivery.error.message} The new key is disabled and will not be used; the old key is unchanged. Fix "
-                "the store, then rerun the rotation."
-            )
-    return failed
+    creating = [case for case in begun if case.state.continues is None]
+    orders = [_order(run, case) for case in creating]
+    created, latest = handover.create_pending(run, orders, listing, lambda: look_up(run, [case.job for case in begun]))
+    ways, failures = [], []
+    for case, made in zip(creating, created):
+        if isinstance(made, CreatedKey):
+            ways.append(_way(case, _staged(case, made), made.key, made))
+        else:
+            failures.append(_failure(case.job, made.message))
+    handover.stage(run, [way.delivery for way in ways])
+    for way in ways:
+        way.kept = way.staged.kept and way.delivery.error is None
+    for case in begun:
+        if case.state.continues is not None:
+            ways.append(_way(case, _continued(case), case.state.continues.key))
+            ways[-1].kept = True
+    _go_live(run, ways)
+    for way in ways:
+        if way.delivery.error is not None:
+            told = let_go(run, way.staged, kept=way.kept, maybe_used=way.published)
+            failures.append(_failure(way.case.job, f"{way.delivery.error.message} The old key is unchanged. {told}"))
+    return [way for way in ways if way.delivery.error is None], latest, failures
+
+
+@dataclass
+class _Way:
+    """The way of one new value to where it is accepted.
+
+    :param kept: Whether it is in the pending slot of its store.
+    :param published: Whether its store may already show it to readers.
+    """
+
+    case: Case
+    staged: Staged
+    delivery: Delivery
+    created: CreatedKey | None = None
+    kept: bool = False
+    published: bool = False
+
+
+def _way(case: Case, staged: Staged, key: ApiKey, created: CreatedKey | None = None) -> _Way:
+    return _Way(case, staged, delivery_of(staged, key, case.slots), created)
+
+
+def _go_live(run: Run, ways: t.Sequence[_Way]) -> None:
+    """Enable each staged key, wait until the service accepts its value, as the right key, and publish the value."""
+    deliveries = [way.delivery for way in ways]
+    each_open(run, deliveries, lambda delivery: _enable(run, delivery))
+    each_open(run, deliveries, lambda delivery: handover.accept(run, delivery))
+    for way in ways:
+        way.published = way.delivery.home is not None and way.delivery.error is None
+    handover.publish(run, [way.delivery for way in ways if way.published])
+
+
+def _failure(job: Job, message: str) -> Failure:
+    return Failure(job.position, job.name, job.label, message)
 
 
 def delivery_of(staged: Staged, key: ApiKey, before: Slots | None) -> Delivery:
@@ -208,17 +223,9 @@ def each_open(run: Run, deliveries: t.Sequence[Delivery], work: t.Callable[[Deli
 def _enable(run: Run, delivery: Delivery) -> None:
     key_id, name = delivery.claim.key_id, delivery.base
     key = run.client.update_key(key_id, {"disabled": False})
+    delivery.key = key
     if key.name not in (run.marks.pending_name(name), name):
         run.client.update_key(key_id, {"disabled": True})
         raise HoneycombError(
             f"it was taken over by another run or a person, and is now called {key.name!r}. It was disabled again."
         )
-
-
-def _after_failure(staged: Staged) -> str:
-    if staged.kept and staged.home:
-        return (
-            f"The old key is unchanged, and the new value is kept in the pending slot of {staged.home.place}: rerun "
-            "the rotation, and it goes on with this key."
-        )
-    return "The old key is unchanged; rerun the rotation, and it starts over with another new key."

@@ -31,12 +31,29 @@ _ROUNDS = 3
 
 
 @dataclass(frozen=True)
+class Failure:
+    """What went wrong with one key. The others went on.
+
+    :param position: Which of the task's ``rotations`` it is.
+    :param message: What happened, in what state things are, and what to do next.
+    """
+
+    position: int | None
+    name: str
+    label: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Changes:
     """What a phase did, or in a preview would do.
 
     :param cases: For the report. After ``stage`` what it found, after ``restore`` and ``retire`` what there is now.
     :param before: The keys, by what a diff calls them, and ``after`` what became of them.
     :param created: The new values, with ``staged`` where they are to go.
+    :param stored: Where the values of staged keys are now, of those that have a store. For the result.
+    :param due: The positions of the keys that are due and were not asked for.
+    :param failures: What went wrong, of single keys.
     """
 
     cases: t.Sequence[Case]
@@ -45,6 +62,9 @@ class Changes:
     after: dict[str, ApiKey]
     staged: t.Sequence[Staged] = ()
     created: t.Sequence[CreatedKey] = ()
+    stored: t.Sequence[dict[str, t.Any]] = ()
+    due: t.Sequence[int] = ()
+    failures: t.Sequence[Failure] = ()
 
 
 def status(run: Run, jobs: t.Sequence[Job]) -> list[Case]:
@@ -136,16 +156,6 @@ def caught(work: t.Callable[[], R]) -> R | HoneycombError:
         return work()
     except HoneycombError as exc:
         return exc
-
-
-def all_of(results: t.Iterable[R | HoneycombError]) -> list[R]:
-    """All results; the first failure is raised."""
-    succeeded: list[R] = []
-    for result in results:
-        if isinstance(result, HoneycombError):
-            raise result
-        succeeded.append(result)
-    return succeeded
 
 
 def apply(run: Run, plans: t.Sequence[Plan]) -> list[Outcome]:

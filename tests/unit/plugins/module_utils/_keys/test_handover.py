@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._rotation.deci
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Job, Staged
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.promote import promote
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.report import overview
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation.stage import activate, stage
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation.stage import stage
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.survey import Changes
 from ansible_collections.community.honeycomb.plugins.module_utils._time import format_timestamp
 
@@ -74,10 +75,10 @@ def rotate(
 ) -> Changes:
     """What the role does where the store is all that there is to deploy to."""
     done = stage(world.run(), jobs(only, overlap, lock_time))
-    if done.staged:
-        activate(world.run(), handed_on(done.staged, jobs(only, overlap)))
-        promote(world.run(), handed_on(done.staged, jobs(only, overlap)), [])
-    return done
+    if not done.staged:
+        return done
+    _promoted, failures = promote(world.run(), handed_on(done.staged, jobs(only, overlap)), [])
+    return replace(done, failures=[*done.failures, *failures])
 
 
 def state(world: World) -> dict[str, Any]:
@@ -159,10 +160,10 @@ def test_a_rotation_that_dies_anywhere_is_finished_by_the_next(
 def attempt(world: World, only: str, lock_time: timedelta = timedelta(0)) -> list[str]:
     """One rotation; what it said went wrong."""
     try:
-        blocked: list[str] = overview(rotate(world, only, lock_time=lock_time).cases, START)["blocked"]
+        done = rotate(world, only, lock_time=lock_time)
     except HoneycombError as exc:
         return [exc.message]
-    return blocked
+    return [*overview(done.cases, START)["blocked"], *(failure.message for failure in done.failures)]
 
 
 EFFECTS = ("refuse", "hang", "hang after", "lose", "garble", "overtake", "break")
@@ -218,13 +219,15 @@ def test_a_store_that_fails(world: World, name: str, effect: str, call: str, nth
 def test_what_fails_says_in_what_state_things_are(world: World) -> None:
     cases = {
         "probe": "Nothing was done. Fix the store, then rerun",
-        "stage": "The new key is disabled and will not be used; the old key is unchanged. Fix the store, then rerun",
-        "publish": "The old key is unchanged, and the new value is kept in the pending slot of memory /c: rerun",
+        "stage": "The old key is unchanged. The new key {}, which nobody has, is disabled. Rerun",
+        "publish": "The old key is unchanged. The new value is kept in the pending slot of memory /c: rerun",
     }
     for call, state_told in cases.items():
         world.memory.fail("refuse", call, path="/c")
         (told,) = attempt(world, "c")
-        assert "memory /c can't be written: permission denied. " + state_told + " the rotation" in told
+        newest = list(world.service.keys)[-1]
+        state_told = state_told.format(newest)
+        assert f"memory /c can't be written: permission denied. {state_told} the rotation" in told
         assert len(world.service.enabled()) == len(KEYS) + (call == "publish")
     before = {key.id for key in world.service.keys.values()}
     assert attempt(world, "c") == []
@@ -236,13 +239,11 @@ def test_a_key_that_fails_does_not_keep_others_from_being_finished(world: World)
     """One is not promoted, since somebody changed its store; the pending slot of the other is emptied all the same."""
     all_jobs = jobs("ac")
     done = stage(world.run(), all_jobs)
-    activate(world.run(), handed_on(done.staged, all_jobs))
     world.excused.add("mine")
     world.memory.put("/c", live="mine")
-    with pytest.raises(HoneycombError) as caught:
-        promote(world.run(), handed_on(done.staged, all_jobs), ["given", "given"])
-    assert "Configuration key 'c' of production: memory /c does not hold the value of its new key" in str(caught.value)
-    assert "Nothing was promoted; the old key is unchanged. Rerun the rotation." in str(caught.value)
+    _promoted, (failure,) = promote(world.run(), handed_on(done.staged, all_jobs), ["given", "given"])
+    assert "Configuration key 'c' of production: memory /c does not hold the value of its new key" in failure.message
+    assert "Nothing was promoted; the old key is unchanged. Rerun the rotation." in failure.message
     is_rotated(world, "a")
     assert attempt(world, "ac") == []
     is_rotated(world, "ac")

@@ -151,4 +151,20 @@ def test_nothing_is_disabled_while_a_rotation_is_unfinished() -> None:
     assert [step.why for step in state.steps] == ["its overlap is over"]
 
     state = state_of("checkout", *keys, ("k3", "checkout [pending]", False))
-    assert (state.due, state.steps) == (True, ())
+    assert state.due
+    assert [(step.key and step.key.id, step.changes) for step in state.steps] == [
+        ("k3", {"name": "checkout [stale 20260201T000000Z]"})
+    ]
+
+
+def test_a_leftover_that_a_host_may_have_stays_until_a_younger_key_is_the_current_one() -> None:
+    """The ids tell the order here: all keys are of one second."""
+    left = ("k3", "checkout [stale 20260130T000000Z]", False)
+    state = state_of("checkout", ("k2", "checkout", False), left)
+    assert (state.due, state.reason, state.steps) == (True, "an earlier rotation did not finish", ())
+
+    state = state_of("checkout", ("k4", "checkout", False), left)
+    assert not state.due
+    assert [step.changes for step in state.steps] == [
+        {"name": "checkout [stale 20260201T000000Z off]", "disabled": True}
+    ]
