@@ -42,6 +42,7 @@ options:
         pending slot of O(store); it is enabled, and Honeycomb has to accept the value as the right key; then the value becomes the live one
         in O(store). Without a store, the result contains it. If the pending slot holds the value of a key that an earlier run left behind,
         that key is used. If one key fails, the others go on, and the task succeeds; see RV(failures).
+      - With V(check), see that the pending keys of O(staged) are still there and enabled, and that no other run has taken them over.
       - With V(promote), make the pending keys of O(staged) the current ones. By then, they have to be on every consumer.
       - With V(release), give up the pending keys of O(staged), so that the next run can begin at once. What may be on a consumer (O(received))
         stays enabled until another rotation of the key succeeds, and what is in O(store) stays pending; all others are disabled.
@@ -52,6 +53,7 @@ options:
     choices:
       - status
       - stage
+      - check
       - promote
       - release
       - restore
@@ -59,7 +61,7 @@ options:
     required: true
   rotations:
     description:
-      - The keys to rotate. Required for all phases but V(promote) and V(release), which need it where a key has an O(rotations[].store).
+      - The keys to rotate. Required for all phases but V(check), V(promote) and V(release), which need it where a key has an O(rotations[].store).
     type: list
     elements: dict
     suboptions:
@@ -133,7 +135,7 @@ options:
     elements: int
   staged:
     description:
-      - What O(phase=stage) returned as RV(staged), for V(promote) and V(release).
+      - What O(phase=stage) returned as RV(staged), for V(check), V(promote) and V(release).
     type: list
     elements: dict
     suboptions:
@@ -226,7 +228,7 @@ EXAMPLES = r"""
 RETURN = r"""
 rotations:
   description: The generations that the phase found and the next steps, for each key.
-  returned: success, for all phases but V(promote) and V(release)
+  returned: success, for all phases but V(check), V(promote) and V(release)
   type: list
   elements: dict
   contains:
@@ -306,19 +308,19 @@ rotations:
       elements: dict
 blocked:
   description: For each key that could not be rotated, the reason. Empty if there are none.
-  returned: success, for all phases but V(promote) and V(release)
+  returned: success, for all phases but V(check), V(promote) and V(release)
   type: list
   elements: str
 report:
   description:
     - The same as lines of text. With V(stage), a line for each key about which there is something to say. With V(promote) and V(release),
       what happened to each key; with V(release), in the order of O(staged).
-  returned: success
+  returned: success, for all phases but V(check)
   type: list
   elements: str
 staged:
   description:
-    - For each key that is being replaced, what V(promote) and V(release) need, with its new value as C(key) where no store has it.
+    - For each key that is being replaced, what V(check), V(promote) and V(release) need, with its new value as C(key) where no store has it.
     - Contains secrets.
   returned: success, for V(stage)
   type: list
@@ -337,7 +339,7 @@ due:
   elements: int
 failures:
   description: What went wrong with single keys, while the others went on. Empty if nothing did.
-  returned: success, for V(stage) and V(promote)
+  returned: success, for V(stage), V(check) and V(promote)
   type: list
   elements: dict
   contains:
@@ -412,7 +414,7 @@ def main() -> None:
     spec = {
         "phase": {
             "type": "str",
-            "choices": ["status", "stage", "promote", "release", "restore", "retire"],
+            "choices": ["status", "stage", "check", "promote", "release", "restore", "retire"],
             "required": True,
         },
         "rotations": {"type": "list", "elements": "dict", "options": rotation},
@@ -433,7 +435,7 @@ def main() -> None:
         "store": store_spec(),
     }
     needs = [("phase", phase, ["rotations"]) for phase in ("status", "stage", "restore", "retire")]
-    needs += [("phase", phase, ["staged"]) for phase in ("promote", "release")]
+    needs += [("phase", phase, ["staged"]) for phase in ("check", "promote", "release")]
     HoneycombModule(spec, required_if=needs).run(run_rotation)
 
 

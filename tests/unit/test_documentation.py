@@ -33,7 +33,9 @@ from simulator import Simulator
 from tools.workspace import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
+# A module with an action plugin is documentation alone, and serves a role.
+ACTIONS = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem not in ACTIONS)
 PREFIX = "community.honeycomb."
 # What Ansible itself adds to results
 COMMON = {"changed", "diff", "failed", "msg", "warnings", "deprecations", "exception"}
@@ -170,7 +172,7 @@ def test_options(documentation: Any, name: Any) -> None:
         ),
         *(
             ("honeycomb_api_key_rotation", {"phase": phase}, "following are missing: staged")
-            for phase in ("promote", "release")
+            for phase in ("check", "promote", "release")
         ),
     ],
 )
@@ -406,6 +408,7 @@ def rotation_scenarios(sim: Any, call: Any) -> Iterator[Any]:
     yield call(phase="stage", rotations=one, create=[])
     staged = call(phase="stage", rotations=one)
     yield staged
+    yield call(phase="check", staged=staged["staged"])
     yield call(phase="promote", staged=[{**staged["staged"][0], "new_id": "hcxik_gone"}])
     with tempfile.TemporaryDirectory() as folder:
         store = {"type": "file", "path": f"{folder}/{{name}}"}

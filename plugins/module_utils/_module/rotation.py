@@ -17,7 +17,7 @@ from .._keys.homes import Address, Homes
 from .._rotation import by_hand, report
 from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
-from .._rotation.promote import promote
+from .._rotation.promote import check, promote
 from .._rotation.release import release
 from .._rotation.stage import stage
 from .._rotation.survey import Changes, status
@@ -34,7 +34,7 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     """``honeycomb_api_key_rotation``"""
     params = module.params
     run = read_run(module, _CONCURRENCY)
-    if params["phase"] in ("promote", "release"):
+    if params["phase"] in ("check", "promote", "release"):
         return _deployed(module, run)
     jobs = _read_jobs(module, run)
     if params["phase"] == "status":
@@ -59,6 +59,8 @@ def _deployed(module: HoneycombModule, run: Run) -> dict[str, t.Any]:
     params = module.params
     homes = Homes(params["timeout"])
     staged = [_read_staged(params, entry, homes) for entry in params["staged"]]
+    if params["phase"] == "check":
+        return {"changed": False, "failures": report.failures(check(run, staged))}
     if params["phase"] == "release":
         return {"changed": bool(staged), "report": release(run, staged, params["received"] or [])}
     done, failures = promote(run, staged, params["old_keys"] or [])

@@ -292,6 +292,24 @@ def successor(state: Assessment, marks: Marks) -> ApiKey:
     )
 
 
+def still_pending(base: str, new_id: str, new: ApiKey | None, marks: Marks) -> ApiKey:
+    """The new key, as it was left: pending and enabled.
+
+    :raises InputError: Somebody changed it.
+    """
+    if new is None:
+        raise InputError(
+            f"its new key {new_id} was deleted by somebody during the rotation. The old key is unchanged, but hosts "
+            "that already have the new value are being refused: rerun the rotation now."
+        )
+    if new.name != marks.pending_name(base) or new.disabled:
+        raise InputError(
+            f"its new key {new_id} was changed by somebody during the rotation: it is now called {new.name!r} and is "
+            f"{'disabled' if new.disabled else 'enabled'}. The old key is unchanged; rerun the rotation."
+        )
+    return new
+
+
 def plan_promotion(
     base: str, new_id: str, old_id: str | None, found: t.Mapping[str, ApiKey | None], now: datetime, marks: Marks
 ) -> list[Plan]:
@@ -301,18 +319,9 @@ def plan_promotion(
     :raises InputError: Somebody changed what this rotation works on; nothing may be renamed.
     """
     new = found.get(new_id)
-    if new is None:
-        raise InputError(
-            f"its new key {new_id} was deleted by somebody during the rotation. The old key is unchanged, but hosts "
-            "that already have the new value are being refused: rerun the rotation now."
-        )
-    if new.name == base and not new.disabled:
+    if new is not None and new.name == base and not new.disabled:
         return []
-    if new.name != marks.pending_name(base) or new.disabled:
-        raise InputError(
-            f"its new key {new_id} was changed by somebody during the rotation: it is now called {new.name!r} and is "
-            f"{'disabled' if new.disabled else 'enabled'}. The old key is unchanged; rerun the rotation."
-        )
+    new = still_pending(base, new_id, new, marks)
     generations = {key_id: marks.read(base, key) for key_id, key in found.items() if key}
     plans: list[Plan] = []
     for key_id, entry in generations.items():

@@ -22,7 +22,7 @@ from .._keys.plan import Plan, about
 from .._parallel import in_parallel
 from .._stores.store import Slots
 from .._time import describe_seconds
-from .decisions import plan_promotion
+from .decisions import plan_promotion, still_pending
 from .jobs import Staged
 from .stage import recalled, slots_of
 from .survey import Failure, caught
@@ -67,6 +67,20 @@ def promote(run: Run, staged: t.Sequence[Staged], old_values: t.Sequence[str]) -
         _failure(entry.staged, error) for entry, error in zip(promoted, finished) if isinstance(error, HoneycombError)
     ]
     return [new if isinstance(new, Promotion) else old for old, new in zip(promoted, finished)], failures
+
+
+def check(run: Run, staged: t.Sequence[Staged]) -> list[Failure]:
+    """Whether staged keys are still those of this run, before they are deployed to more hosts."""
+
+    def one(entry: Staged) -> ApiKey:
+        try:
+            return still_pending(entry.name, entry.new_id, run.client.get_key(entry.new_id), run.marks)
+        except InputError as exc:
+            exc.message = about(entry.label, exc.message)
+            raise
+
+    found = in_parallel(lambda entry: caught(lambda: one(entry)), staged, run.concurrency)
+    return [_failure(entry, error) for entry, error in zip(staged, found) if isinstance(error, HoneycombError)]
 
 
 def _failure(staged: Staged, error: HoneycombError) -> Failure:

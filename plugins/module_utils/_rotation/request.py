@@ -24,7 +24,7 @@ from .._time import parse_duration
 _DURATIONS = ("max_age", "overlap", "grace", "lock_time")
 _FILES = ("store_tasks", "deploy_tasks", "verify_tasks")
 # What an entry of api_key_rotation_keys has for the role, and not for the module.
-_ROLE_ONLY = (*_FILES, "old_key")
+_ROLE_ONLY = (*_FILES, "old_key", "hosts")
 
 _NAMELESS = "Nothing says which key is meant. Set api_key_rotation_name, or api_key_rotation_keys for many."
 
@@ -38,6 +38,7 @@ class Request:
     :param tasks: For each key its ``store_tasks``, ``deploy_tasks`` and ``verify_tasks`` as full paths, empty where
         there are none.
     :param storing: The positions of the keys that have store tasks, and ``deploying`` of those with tasks for hosts.
+    :param hosts: For each key the hosts and groups that use it; empty where every host of the play does.
     :param stores: For each key the store that keeps its value, complete; empty where there is none. May hold secrets.
     :param notify_tasks: The full path, or an empty text.
     :param old_keys: The values of the keys that are replaced, empty where they were not given. Secrets.
@@ -48,6 +49,7 @@ class Request:
     tasks: list[dict[str, str]]
     storing: list[int]
     deploying: list[int]
+    hosts: list[list[str]]
     stores: list[dict[str, t.Any]]
     notify_tasks: str
     old_keys: list[str]
@@ -84,6 +86,7 @@ def read_request(
         tasks=tasks,
         storing=[position for position, files in enumerate(tasks) if files["store_tasks"]],
         deploying=[position for position, files in enumerate(tasks) if files["deploy_tasks"] or files["verify_tasks"]],
+        hosts=[list(entry.get("hosts") or []) for entry in entries],
         stores=stores,
         notify_tasks=notify_tasks,
         old_keys=[entry.get("old_key") or "" for entry in entries],

@@ -226,8 +226,8 @@ def test_what_fails_says_in_what_state_things_are(world: World) -> None:
         world.memory.fail("refuse", call, path="/c")
         (told,) = attempt(world, "c")
         newest = list(world.service.keys)[-1]
-        state_told = state_told.format(newest)
-        assert f"memory /c can't be written: permission denied. {state_told} the rotation" in told
+        expected = state_told.format(newest)
+        assert f"memory /c can't be written: permission denied. {expected} the rotation" in told
         assert len(world.service.enabled()) == len(KEYS) + (call == "publish")
     before = {key.id for key in world.service.keys.values()}
     assert attempt(world, "c") == []

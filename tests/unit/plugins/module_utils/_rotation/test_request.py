@@ -31,6 +31,7 @@ def test_one_key_by_its_name() -> None:
         tasks=[{"store_tasks": "", "deploy_tasks": "/plays/deploy.yml", "verify_tasks": ""}],
         storing=[],
         deploying=[0],
+        hosts=[[]],
         stores=[{}],
         notify_tasks="/plays/tell.yml",
         old_keys=["value"],
