@@ -81,6 +81,9 @@ options:
       max_age:
         description: Instead of O(max_age).
         type: str
+      lead:
+        description: Instead of O(lead).
+        type: str
       overlap:
         description: Instead of O(overlap).
         type: str
@@ -108,9 +111,31 @@ options:
     description: The id, slug or name of the environment of each key that does not set its own.
     type: str
   max_age:
-    description: A key is due when it is this old. With V(0s), it is always due.
+    description:
+      - How old a key may be when it is disabled. It is due earlier than that, by O(overlap), O(lead), and a spread of up to an eighth of the
+        time, which is different for each key, so that keys that were created on one day are not all due on one night.
+      - A key with a time to live is due before that ends, too. Its successor lives as long as it did.
+      - With V(0s), it is always due.
     type: str
     default: 90d
+  lead:
+    description:
+      - How long before its deadline a key is to be disabled, so that some nights may fail. It takes at most a quarter of the time that
+        O(max_age) and O(overlap) leave.
+    type: str
+    default: 3d
+  window:
+    description:
+      - When keys may be rotated because of their age, as days, hours and a time zone, for example V(mon-thu 01:00-05:00) or V(sat,sun
+        22:00-04:00 Europe/Berlin). Without days, it is every day; without a zone, UTC. Steps that need no new key are taken at any time.
+      - Keys with O(force), and those that an earlier run has begun and whose value is in a store, do not wait for it.
+    type: list
+    elements: str
+  most:
+    description:
+      - How many keys V(stage) may replace because of their age. Those that have been due the longest come first, and those that failed lately
+        last.
+    type: int
   overlap:
     description: How long a replaced key stays enabled.
     type: str
@@ -311,9 +336,35 @@ blocked:
   returned: success, for all phases but V(check), V(promote) and V(release)
   type: list
   elements: str
+plan:
+  description: What is next for each key, soonest first. A key about which nothing may be done is not in it.
+  returned: success, for V(status)
+  type: list
+  elements: dict
+  contains:
+    at:
+      description: When it is due; now, if it is due already.
+      type: str
+      sample: "2026-12-01T01:00:00Z"
+    what:
+      description: What is due.
+      type: str
+      sample: create a new key
+    name:
+      description: The name of the key.
+      type: str
+      sample: checkout
+    key_type:
+      description: The type of the key.
+      type: str
+      sample: ingest
+    environment:
+      description: The slug of the environment, or its id if the slug is not known.
+      type: str
+      sample: production
 report:
   description:
-    - The same as lines of text. With V(stage), a line for each key about which there is something to say. With V(promote) and V(release),
+    - The same as lines of text. With V(status) and more than one key, a line for each key, sorted by what is next. With V(stage), a line for each key about which there is something to say. With V(promote) and V(release),
       what happened to each key; with V(release), in the order of O(staged).
   returned: success, for all phases but V(check)
   type: list
@@ -394,7 +445,7 @@ def main() -> None:
         "name": {"type": "str", "required": True},
         "key_type": key_type,
         "environment": {"type": "str"},
-        **{name: {"type": "str"} for name in ("max_age", "overlap", "grace", "lock_time")},
+        **{name: {"type": "str"} for name in ("max_age", "lead", "overlap", "grace", "lock_time")},
         "force": {"type": "bool"},
         "store": own_store_spec(),
     }
@@ -421,6 +472,9 @@ def main() -> None:
         "key_type": key_type,
         "environment": {"type": "str"},
         "max_age": {"type": "str", "default": "90d"},
+        "lead": {"type": "str", "default": "3d"},
+        "window": {"type": "list", "elements": "str"},
+        "most": {"type": "int"},
         "overlap": {"type": "str", "default": "0s"},
         "grace": {"type": "str", "default": "48h"},
         "lock_time": {"type": "str", "default": "1h"},

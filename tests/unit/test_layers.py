@@ -37,14 +37,14 @@ MAY_IMPORT: dict[str, Any] = {
 }
 # Modules only name their options and what to run. These hold names that appear among options.
 FOR_SPECS = {"_api/resources.py"}
-# Filters make pure decisions available to roles.
+# Filters and action plugins make pure decisions available to roles.
 FOR_FILTERS = {"_keys", "_rotation"}
 # Lookups read stores.
 FOR_LOOKUPS = {"_stores", "_errors"}
 
 FILES = sorted(
     path.relative_to(PLUGINS)
-    for folder in ("modules", "filter", "lookup", "module_utils")
+    for folder in ("modules", "action", "filter", "lookup", "module_utils")
     for path in PLUGINS.glob(f"{folder}/**/*.py")
 )
 
@@ -82,8 +82,8 @@ def forbidden(path: Path, source: str) -> list[str]:
             for file in files
             if file not in allowed and (file.parts[0] == "modules" or room(file) != "_module")
         ]
-    if path.parts[0] in ("filter", "lookup"):
-        allowed_rooms = FOR_FILTERS if path.parts[0] == "filter" else FOR_LOOKUPS
+    if path.parts[0] in ("action", "filter", "lookup"):
+        allowed_rooms = FOR_LOOKUPS if path.parts[0] == "lookup" else FOR_FILTERS
         return [str(file) for file in files if file.parts[0] != "module_utils" or room(file) not in allowed_rooms]
     return [
         str(file)

@@ -29,7 +29,8 @@ class Generation:
     """One key of a rotation, and how its name was read. Whoever wants to know asks this, and never the name again.
 
     :param kind: ``current``, ``pending``, ``retired``, ``off`` or ``restored``: what it is now.
-    :param since: Since when, where its name tells.
+    :param since: Since when it is what it is, as far as its name and its last change tell.
+    :param marked: The time in its name. Unlike ``since``, it stays the same when somebody touches the key.
     :param mark: What its name says: a field of :class:`Marks`, or ``None`` for a name without a mark. It
         differs from the kind where a person enabled or disabled the key.
     """
@@ -38,6 +39,7 @@ class Generation:
     key: ApiKey
     since: datetime | None = None
     mark: str | None = None
+    marked: datetime | None = None
 
     @property
     def enabled(self) -> bool:
@@ -137,12 +139,12 @@ class Marks:
         except ValueError:
             return None
         if mark == "restored":
-            return None if off else Generation("restored", key, since, mark)
+            return None if off else Generation("restored", key, since, mark, since)
         if key.disabled:
             # However it was disabled, the later of mark and last change is when, at the latest.
             changed = parse_timestamp(key.updated_at)
-            return Generation("off", key, max(since, changed) if changed else since, mark)
-        return Generation("restored" if off else "retired", key, since, mark)
+            return Generation("off", key, max(since, changed) if changed else since, mark, since)
+        return Generation("restored" if off else "retired", key, since, mark, since)
 
 
 class Listing:

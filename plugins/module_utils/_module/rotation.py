@@ -19,8 +19,10 @@ from .._rotation.decisions import Policy
 from .._rotation.jobs import Job, Staged
 from .._rotation.promote import check, promote
 from .._rotation.release import release
+from .._rotation.schedule import Rules
 from .._rotation.stage import stage
 from .._rotation.survey import Changes, status
+from .._rotation.window import parse_window
 from .._stores.options import merged
 from .._time import parse_duration
 from .base import HoneycombModule
@@ -37,13 +39,15 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     if params["phase"] in ("check", "promote", "release"):
         return _deployed(module, run)
     jobs = _read_jobs(module, run)
+    rules = Rules(parse_window(params["window"] or [], "window"), params["most"])
     if params["phase"] == "status":
-        return {"changed": False, **report.overview(status(run, jobs), run.now())}
+        cases = status(run, jobs, rules)
+        return {"changed": False, **report.overview(cases, run.now()), "plan": report.plan(cases, run.now())}
     if params["phase"] == "restore":
         return _changes(by_hand.restore(run, jobs, params["id"]), run)
     if params["phase"] == "retire":
         return _changes(by_hand.retire(run, jobs), run)
-    done = stage(run, jobs, params["create"])
+    done = stage(run, jobs, params["create"], rules)
     module.hand_back(done.created)
     return {
         **_changes(done, run, brief=True),
@@ -122,5 +126,12 @@ def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
 
 
 def _read_policy(entry: dict[str, t.Any]) -> Policy:
-    durations = {name: parse_duration(entry[name], name) for name in ("max_age", "overlap", "grace", "lock_time")}
-    return Policy(force=entry["force"], **durations)
+    durations = {
+        name: parse_duration(entry[name], name) for name in ("max_age", "lead", "overlap", "grace", "lock_time")
+    }
+    if durations["max_age"] and durations["overlap"] >= durations["max_age"]:
+        raise InputError(
+            f"{entry['name']}: overlap ({entry['overlap']}) is not shorter than max_age ({entry['max_age']}), so the "
+            "old key could not be disabled by then. Shorten overlap, or raise max_age."
+        )
+    return Policy(force=entry["force"], by_hand=False, **durations)

@@ -42,18 +42,27 @@ from .._api.resources import ApiKey, full_permissions
 from .._errors import InputError
 from .._keys.generations import LEFT_OVER, Generation, Marks, generations_of, let_go, shelve
 from .._keys.plan import Plan, delete_plan, update_plan
-from .._time import describe_seconds, parse_timestamp
+from .._time import describe_seconds, format_timestamp, parse_timestamp
+from .age import Schedule, pause_after, schedule_of
 
 
 @dataclass(frozen=True)
 class Policy:
-    """When to rotate, and how long to wait in between."""
+    """When to rotate, and how long to wait in between.
+
+    :param max_age: When a key has to be disabled, counted from its creation.
+    :param lead: How much earlier its rotation is to be done, for nights that fail.
+    :param force: Rotate it now, whatever its age is.
+    :param by_hand: A person names this key, and does not wait for a window or a pause.
+    """
 
     max_age: timedelta = timedelta(days=90)
+    lead: timedelta = timedelta(days=3)
     overlap: timedelta = timedelta(0)
     grace: timedelta = timedelta(hours=48)
     lock_time: timedelta = timedelta(hours=1)
     force: bool = False
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class Assessment:
     :param blocked: Why nothing may be done; nothing is written then.
     :param steps: What is due now, without a new key.
     :param due: Whether a new key is to be created, and ``reason`` why or why not.
+    :param urgent: It is due for another reason than its age, and does not wait for others.
+    :param schedule: When its age makes it due, where that is known.
     :param upcoming: What comes later: (time, text), soonest first.
     :param findings: What a person should know.
     :param continues: A pending generation of an earlier run whose value is in the store, so that no other is needed.
@@ -90,6 +101,8 @@ class Assessment:
     steps: tuple[Plan, ...] = ()
     due: bool = False
     reason: str = ""
+    urgent: bool = False
+    schedule: Schedule | None = None
     upcoming: tuple[tuple[datetime, str], ...] = ()
     findings: tuple[str, ...] = ()
     continues: Generation | None = None
@@ -141,7 +154,8 @@ def assess(
     resumed = _resume(state)
     if resumed:
         return replace(state, steps=(resumed,), reason="an earlier run deployed the new key, but did not finish")
-    due, reason = _why_due(state, now, policy)
+    state = replace(state, schedule=_schedule(state, policy))
+    due, reason, urgent = _why_due(state, now, policy)
     steps = _clean_up(state, now, marks)
     upcoming: list[tuple[datetime, str]] = []
     current = state.current
@@ -149,10 +163,9 @@ def assess(
         retire_steps, upcoming, held_up = _retire(state, now, policy, marks, stored or Stored())
         state = replace(state, findings=(*state.findings, *held_up))
         steps += retire_steps
-        created = parse_timestamp(current.key.created_at)
-        if created and not due:
-            upcoming.append((created + policy.max_age, "create a new key"))
-    return replace(state, steps=tuple(steps), due=due, reason=reason, upcoming=tuple(sorted(upcoming)))
+        if state.schedule and not due:
+            upcoming.append((max(state.schedule.begins, _paused_until(state) or now), "create a new key"))
+    return replace(state, steps=tuple(steps), due=due, reason=reason, urgent=urgent, upcoming=tuple(sorted(upcoming)))
 
 
 def _at_home(generations: t.Iterable[Generation], stored: Stored | None) -> Generation | None:
@@ -210,22 +223,58 @@ def _resume(state: Assessment) -> Plan | None:
     return update_plan(ready[0].key, {"name": state.base}, why="finish the promotion of an earlier run")
 
 
-def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, str]:
+def _schedule(state: Assessment, policy: Policy) -> Schedule | None:
+    """When the age of the current key makes it due; ``None`` where its age is not known."""
+    key = state.current.key if state.current else None
+    created = parse_timestamp(key.created_at) if key else None
+    if key is None or created is None:
+        return None
+    return schedule_of(
+        created,
+        parse_timestamp(key.time_to_live),
+        max_age=policy.max_age,
+        overlap=policy.overlap,
+        lead=policy.lead,
+        identity=(str(key.environment_id), str(key.key_type), state.base),
+    )
+
+
+def _paused_until(state: Assessment) -> datetime | None:
+    """When the next scheduled try may be, after tries that left enabled keys behind."""
+    given_up = [entry.marked for entry in state.left_over if entry.marked]
+    return pause_after(len(given_up), max(given_up)) if given_up else None
+
+
+def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, str, bool]:
+    """Whether it is due, why or why not, and whether that can't wait for others."""
     current = state.current
     if current is None:
-        return True, "there is no current key"
+        return True, "there is no current key", True
     if state.continues is not None:
-        return True, f"an earlier rotation did not finish; it goes on with its key {state.continues.key.id}"
-    if state.left_over or any(entry.enabled for entry in state.unfinished):
-        return True, "an earlier rotation did not finish"
+        return True, f"an earlier rotation did not finish; it goes on with its key {state.continues.key.id}", True
     if policy.force:
-        return True, "forced"
+        return True, "forced", True
+    paused = _paused_until(state)
+    if paused and now < paused and not policy.by_hand:
+        return (
+            False,
+            (
+                f"{len(state.left_over)} rotations failed and left keys behind that a host may have; the next try is "
+                f"after {format_timestamp(paused)}, or at once where api_key_rotation_only names this key"
+            ),
+            False,
+        )
+    if state.left_over or any(entry.enabled for entry in state.unfinished):
+        return True, "an earlier rotation did not finish", policy.by_hand
     created = parse_timestamp(current.key.created_at)
-    if created is None:
-        return False, "its age is unknown"
-    age = now - created
-    so_far = describe_seconds(max(0.0, age.total_seconds()))
-    return age >= policy.max_age, f"{so_far} old; the maximum is {describe_seconds(policy.max_age.total_seconds())}"
+    if created is None or state.schedule is None:
+        return False, "its age is unknown", False
+    so_far = describe_seconds(max(0.0, (now - created).total_seconds()))
+    if state.schedule.deadline < created + policy.max_age:
+        limit = f"its time to live ends at {format_timestamp(state.schedule.deadline)}"
+    else:
+        limit = f"the maximum is {describe_seconds(policy.max_age.total_seconds())}"
+    return now >= state.schedule.begins, f"{so_far} old; {limit}", policy.by_hand
 
 
 def _clean_up(state: Assessment, now: datetime, marks: Marks) -> list[Plan]:
@@ -279,9 +328,13 @@ def _restored(entry: Generation) -> str:
     return f"{how} and stays enabled until you retire it: find out who still uses it."
 
 
-def successor(state: Assessment, marks: Marks) -> ApiKey:
-    """The next key as it is created: pending, disabled, and with the permissions of the one in use."""
+def successor(state: Assessment, marks: Marks, now: datetime) -> ApiKey:
+    """The next key as it is created: pending, disabled, and with the permissions of the one in use.
+
+    Where that one has a time to live, the next one lives as long, from now on.
+    """
     source = (state.current or state.generations[-1]).key
+    created, ends = parse_timestamp(source.created_at), parse_timestamp(source.time_to_live)
     return ApiKey(
         id=None,
         name=marks.pending_name(state.base),
@@ -289,7 +342,14 @@ def successor(state: Assessment, marks: Marks) -> ApiKey:
         environment_id=source.environment_id,
         disabled=True,
         permissions={name: True for name, granted in full_permissions(source).items() if granted},
+        time_to_live=format_timestamp(now + (ends - created)) if created and ends else None,
     )
+
+
+def not_granted(asked: ApiKey, created: ApiKey) -> list[str]:
+    """The permissions that a key was to have and does not."""
+    granted = full_permissions(created)
+    return sorted(name for name, wanted in asked.permissions.items() if wanted and not granted.get(name))
 
 
 def still_pending(base: str, new_id: str, new: ApiKey | None, marks: Marks) -> ApiKey:
@@ -365,7 +425,7 @@ def plan_restore(state: Assessment, now: datetime, marks: Marks, key_id: str | N
             f"{_named(state.generations)}. A deleted key can't come back: rotate with force, so that every consumer "
             "gets a new one."
         )
-    newest = max(chosen, key=lambda entry: (entry.since or now, entry.key.order))
+    newest = max(chosen, key=lambda entry: (entry.marked or now, entry.key.order))
     if newest.mark == "restored" and newest.enabled:
         return None
     return update_plan(newest.key, {"name": marks.restored_name(state.base, now), "disabled": False}, why="restored")

@@ -28,8 +28,50 @@ def overview(cases: t.Sequence[Case], now: datetime, *, brief: bool = False) -> 
     return {
         "rotations": [_case_row(case, now) for case in cases],
         "blocked": [about(case.job.label, case.state.blocked) for case in cases if case.state.blocked],
-        "report": _brief(cases) if brief else [line for case in cases for line in _case_lines(case, now)],
+        "report": _brief(cases) if brief else _case_lines(cases[0], now) if len(cases) == 1 else _table(cases, now),
     }
+
+
+def plan(cases: t.Sequence[Case], now: datetime) -> list[dict[str, t.Any]]:
+    """What is next for each key, soonest first."""
+    rows = [
+        {
+            "at": format_timestamp(at),
+            "what": what,
+            "name": case.job.name,
+            "key_type": case.job.key_type,
+            "environment": case.job.environment.label,
+        }
+        for case in cases
+        for at, what in _next(case, now)
+    ]
+    return sorted(rows, key=lambda row: (row["at"], row["name"]))
+
+
+def _next(case: Case, now: datetime) -> list[tuple[datetime, str]]:
+    """When something is next done about a key, and what; empty where nothing may be done."""
+    state = case.state
+    if state.blocked:
+        return []
+    steps = [f"{_verb(step)} {step.key and step.key.id}" for step in state.steps]
+    steps += ["create a new key"] if state.due else []
+    return [(now, ", ".join(steps))] if steps else list(state.upcoming[:1])
+
+
+def _table(cases: t.Sequence[Case], now: datetime) -> list[str]:
+    """A line for each key: first what needs a person, then what is planned, soonest first."""
+    stopped = [about(case.job.label, "; ".join(_matters(case))) for case in cases if case.state.blocked]
+    notes = [
+        about(case.job.label, f"note: {finding}")
+        for case in cases
+        if not case.state.blocked
+        for finding in case.state.findings
+    ]
+    planned = [
+        (at, about(case.job.label, f"{what} ({case.state.reason})")) for case in cases for at, what in _next(case, now)
+    ]
+    lines = [f"{format_timestamp(at)}  {text}" for at, text in sorted(planned)]
+    return [*stopped, *notes, *lines]
 
 
 def promotions(entries: t.Sequence[Promotion]) -> dict[str, t.Any]:

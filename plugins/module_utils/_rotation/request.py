@@ -21,7 +21,7 @@ from .._stores.options import merged
 from .._time import parse_duration
 
 # Each of them can be given for all keys, as api_key_rotation_NAME, and for one of api_key_rotation_keys.
-_DURATIONS = ("max_age", "overlap", "grace", "lock_time")
+_DURATIONS = ("max_age", "lead", "overlap", "grace", "lock_time")
 _FILES = ("store_tasks", "deploy_tasks", "verify_tasks")
 # What an entry of api_key_rotation_keys has for the role, and not for the module.
 _ROLE_ONLY = (*_FILES, "old_key", "hosts")

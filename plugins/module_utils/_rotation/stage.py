@@ -22,13 +22,16 @@ from .._keys.homes import Home, look
 from .._keys.plan import about
 from .._keys.values import begins_with_id
 from .._stores.store import Slots
-from .decisions import successor
+from .decisions import not_granted, successor
 from .jobs import Case, Job, Staged
 from .release import let_go
+from .schedule import ANYTIME, Rules, scheduled
 from .survey import Changes, Failure, assess_jobs, look_up, take_steps, with_outcomes
 
 
-def stage(run: Run, jobs: t.Sequence[Job], creating: t.Collection[int] | None = None) -> Changes:
+def stage(
+    run: Run, jobs: t.Sequence[Job], creating: t.Collection[int] | None = None, rules: Rules = ANYTIME
+) -> Changes:
     """Take the steps that are due; then bring a new key of each key that is due to where its value is accepted.
 
     It is created, disabled and pending, its value goes into the pending slot of its store, it is enabled and accepted,
@@ -38,7 +41,7 @@ def stage(run: Run, jobs: t.Sequence[Job], creating: t.Collection[int] | None = 
     :param creating: The positions of the keys that may get a new one; ``None`` for all that are due.
     """
     listing = look_up(run, jobs)
-    cases = assess_jobs(run, jobs, listing)
+    cases = scheduled(assess_jobs(run, jobs, listing), run.now(), rules, creating)
     before = {str(entry.key.id): entry.key for case in cases for entry in case.state.generations}
     chosen = [case.job.position for case in cases if creating is None or case.job.position in creating]
     going_on = any(case.state.due and case.job.position in chosen for case in cases)
@@ -49,7 +52,8 @@ def stage(run: Run, jobs: t.Sequence[Job], creating: t.Collection[int] | None = 
             case for case in cases if case.state.due and case.state.continues is None and case.job.position in chosen
         ]
         after.update(
-            (f"new {case.job.label}", replace(successor(case.state, run.marks), disabled=False)) for case in due
+            (f"new {case.job.label}", replace(successor(case.state, run.marks, run.now()), disabled=False))
+            for case in due
         )
         return Changes(cases, changed, before, after, due=_due(cases, chosen))
     found, listing = take_steps(run, cases, listing)
@@ -89,7 +93,7 @@ def _order(run: Run, case: Case) -> Order:
     return Order(
         label=case.job.label,
         base=case.job.name,
-        new=successor(state, run.marks),
+        new=successor(state, run.marks, run.now()),
         current_id=state.current.key.id if state.current else None,
     )
 
@@ -103,9 +107,12 @@ def _stage(run: Run, begun: t.Sequence[Case], listing: list[ApiKey]) -> tuple[li
     orders = [_order(run, case) for case in creating]
     created, latest = handover.create_pending(run, orders, listing, lambda: look_up(run, [case.job for case in begun]))
     ways, failures = [], []
-    for case, made in zip(creating, created):
+    for case, order, made in zip(creating, orders, created):
         if isinstance(made, CreatedKey):
             ways.append(_way(case, _staged(case, made), made.key, made))
+            lacking = not_granted(order.new, made.key)
+            if lacking:
+                ways[-1].delivery.fail(about(case.job.label, _told_lacking(lacking)))
         else:
             failures.append(_failure(case.job, made.message))
     handover.stage(run, [way.delivery for way in ways])
@@ -151,6 +158,13 @@ def _go_live(run: Run, ways: t.Sequence[_Way]) -> None:
     for way in ways:
         way.published = way.delivery.home is not None and way.delivery.error is None
     handover.publish(run, [way.delivery for way in ways if way.published])
+
+
+def _told_lacking(permissions: t.Sequence[str]) -> str:
+    return (
+        f"Honeycomb created its new key without {', '.join(permissions)}, which the old one has. Check what the "
+        "management key may grant."
+    )
 
 
 def _failure(job: Job, message: str) -> Failure:

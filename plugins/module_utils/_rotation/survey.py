@@ -23,6 +23,7 @@ from .._keys.values import Situation, foreign, owner
 from .._stores.store import Slots
 from .decisions import Assessment, Stored, assess
 from .jobs import Case, Job, Staged
+from .schedule import ANYTIME, Rules, scheduled
 
 R = t.TypeVar("R")
 
@@ -67,9 +68,9 @@ class Changes:
     failures: t.Sequence[Failure] = ()
 
 
-def status(run: Run, jobs: t.Sequence[Job]) -> list[Case]:
+def status(run: Run, jobs: t.Sequence[Job], rules: Rules = ANYTIME) -> list[Case]:
     """What there is and what comes next. Writes nothing."""
-    return assess_jobs(run, jobs, look_up(run, jobs), writing=False)
+    return scheduled(assess_jobs(run, jobs, look_up(run, jobs), writing=False), run.now(), rules)
 
 
 def look_up(run: Run, jobs: t.Sequence[Job]) -> list[ApiKey]:
@@ -196,7 +197,9 @@ def take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tupl
         fresh = assess_jobs(run, jobs, listing)
         # Where nothing depends on a store any more, it is not looked at again.
         cases = [
-            replace(new, state=replace(new.state, due=old.state.due), slots=new.slots or old.slots)
+            replace(
+                new, state=replace(new.state, due=old.state.due, reason=old.state.reason), slots=new.slots or old.slots
+            )
             for old, new in zip(cases, fresh)
         ]
     return list(cases), listing

@@ -172,10 +172,11 @@ class Service:
 
 def job(name: str = "checkout", **policy: Any) -> Job:
     """A key to rotate, at once, unless a duration says something else."""
-    force = policy.pop("force", False)
+    force, by_hand = policy.pop("force", False), policy.pop("by_hand", False)
     durations = {"max_age": "90d", "overlap": "0s", "grace": "48h", "lock_time": "0s", **policy}
     parsed = {option: parse_duration(text, option) for option, text in durations.items()}
-    return Job(0, name, "ingest", Environment("env", "Production", "production"), Policy(force=force, **parsed))
+    wanted = Policy(force=force, by_hand=by_hand, **parsed)
+    return Job(0, name, "ingest", Environment("env", "Production", "production"), wanted)
 
 
 def task(service: Service, preview: bool = False, warn: Any = lambda _text: None) -> handover.Run:
@@ -288,7 +289,7 @@ def test_whatever_died_the_next_runs_converge(history: Any) -> None:
         with contextlib.suppress(Crash, HoneycombError):
             run(service, event["reached"], force=event["force"], overlap=event["overlap"])
         service.crash_at, service.lose_creates = None, 0
-    assert run(service) == "done"
+    assert run(service, by_hand=True) == "done"
     (enabled,) = service.enabled()
     assert service.keys[enabled].name == "checkout"
     assert set(service.consumers.values()) == {enabled}
