@@ -47,7 +47,7 @@ options:
       - With V(release), give up the pending keys of O(staged), so that the next run can begin at once. What may be on a consumer (O(received))
         stays enabled until another rotation of the key succeeds, and what is in O(store) stays pending; all others are disabled.
       - With V(restore), enable the newest retired generation of each key at once, and make its value the live one in O(store). No phase
-        disables it until it is retired.
+        disables it until it is retired. A key that can't be restored does not stop the others; the task fails in the end, and says so.
       - With V(retire), retire restored generations, and make the value of the current key the live one in O(store). Their overlap begins then.
     type: str
     choices:
@@ -158,6 +158,12 @@ options:
         empty list, only the steps that need no new key are taken, and RV(due) tells what a new key is due for.
     type: list
     elements: int
+  only:
+    description:
+      - Names of some of O(rotations), or ids of their generations. Only these keys are looked at and changed. With V(stage), they do not wait
+        for O(window), O(most), or the pause after a failure.
+    type: list
+    elements: str
   staged:
     description:
       - What O(phase=stage) returned as RV(staged), for V(check), V(promote) and V(release).
@@ -216,7 +222,8 @@ options:
     elements: str
   id:
     description:
-      - For O(phase=restore), the id of the generation to restore instead of the newest one. It can't be a stale one.
+      - For O(phase=restore), the id of the generation to restore instead of the newest one. It can't be a stale one. Of several
+        O(rotations), the other keys are left alone.
     type: str
   verify_time:
     description: How long V(stage) waits until Honeycomb accepts a new value, and V(promote) until it refuses an old one.
@@ -390,7 +397,7 @@ due:
   elements: int
 failures:
   description: What went wrong with single keys, while the others went on. Empty if nothing did.
-  returned: success, for V(stage), V(check) and V(promote)
+  returned: success, for all phases but V(status) and V(release)
   type: list
   elements: dict
   contains:
@@ -480,6 +487,7 @@ def main() -> None:
         "lock_time": {"type": "str", "default": "1h"},
         "force": {"type": "bool", "default": False},
         "create": {"type": "list", "elements": "int"},
+        "only": {"type": "list", "elements": "str"},
         "staged": {"type": "list", "elements": "dict", "options": staged},
         "old_keys": {"type": "list", "elements": "str", "no_log": True},
         "received": {"type": "list", "elements": "str"},

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
 from .._environments.lookup import Environments
 from .._errors import InputError
@@ -21,7 +22,7 @@ from .._rotation.promote import check, promote
 from .._rotation.release import release
 from .._rotation.schedule import Rules
 from .._rotation.stage import stage
-from .._rotation.survey import Changes, status
+from .._rotation.survey import Changes, Failure, status
 from .._rotation.window import parse_window
 from .._stores.options import merged
 from .._time import parse_duration
@@ -38,16 +39,17 @@ def run_rotation(module: HoneycombModule) -> dict[str, t.Any]:
     run = read_run(module, _CONCURRENCY)
     if params["phase"] in ("check", "promote", "release"):
         return _deployed(module, run)
-    jobs = _read_jobs(module, run)
+    jobs, unreadable = _read_jobs(module, run)
     rules = Rules(parse_window(params["window"] or [], "window"), params["most"])
     if params["phase"] == "status":
         cases = status(run, jobs, rules)
-        return {"changed": False, **report.overview(cases, run.now()), "plan": report.plan(cases, run.now())}
-    if params["phase"] == "restore":
-        return _changes(by_hand.restore(run, jobs, params["id"]), run)
-    if params["phase"] == "retire":
-        return _changes(by_hand.retire(run, jobs), run)
+        told = report.overview(cases, run.now(), failures=unreadable)
+        return {"changed": False, **told, "plan": report.plan(cases, run.now())}
+    if params["phase"] in ("restore", "retire"):
+        done = by_hand.restore(run, jobs, params["id"]) if params["phase"] == "restore" else by_hand.retire(run, jobs)
+        return _by_hand(replace(done, failures=[*unreadable, *done.failures]), run)
     done = stage(run, jobs, params["create"], rules)
+    done = replace(done, failures=[*unreadable, *done.failures])
     module.hand_back(done.created)
     return {
         **_changes(done, run, brief=True),
@@ -81,6 +83,20 @@ def _read_staged(params: dict[str, t.Any], entry: dict[str, t.Any], homes: Homes
     return Staged.from_options(entry, homes.find(store, address) if store else None)
 
 
+def _by_hand(done: Changes, run: Run) -> dict[str, t.Any]:
+    """The task fails where one key could not be helped, and says what was done for the others all the same."""
+    result = {**_changes(done, run), "failures": report.failures(done.failures)}
+    result["report"] = [*result["report"], *done.notes]
+    if not done.failures:
+        return result
+    failed = {failure.position for failure in done.failures}
+    others = [case.job.name for case in done.cases if case.job.position not in failed]
+    message = " ".join(failure.message for failure in done.failures)
+    if others:
+        message += f" The others were done: {', '.join(others)}."
+    return {**result, "failed": True, "msg": message}
+
+
 def _changes(done: Changes, run: Run, *, brief: bool = False) -> dict[str, t.Any]:
     return {
         "changed": done.changed,
@@ -89,10 +105,11 @@ def _changes(done: Changes, run: Run, *, brief: bool = False) -> dict[str, t.Any
     }
 
 
-def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
+def _read_jobs(module: HoneycombModule, run: Run) -> tuple[list[Job], list[Failure]]:
     """The keys that the task names, each completed by the options for all; checked before any request about keys.
 
-    :raises InputError: One of them can't be rotated as it is given.
+    :returns: The keys that ``only`` chooses, and what is wrong with single ones of them.
+    :raises InputError: One of them can't be rotated as it is given, or none can.
     """
     params = module.params
     entries: list[dict[str, t.Any]] = [
@@ -109,9 +126,16 @@ def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
     policies = [_read_policy(entry) for entry in entries]
     environments = Environments(run.client)
     homes = Homes(params["timeout"])
-    jobs = []
+    jobs, failures = [], []
     for index, (entry, policy) in enumerate(zip(entries, policies)):
-        environment = environments.resolve(entry["environment"])
+        try:
+            environment = environments.resolve(entry["environment"])
+        except InputError as exc:
+            if len(entries) == 1:
+                raise
+            name = entry["name"]
+            failures.append(Failure(index, name, name, f"{entry['key_type']} key {name!r}: {exc.message}"))
+            continue
         address = Address(entry["name"], environment.slug, entry["key_type"], f"rotations[{index}].")
         store = merged(params["store"], params["rotations"][index]["store"])
         home = homes.find(store, address) if store else None
@@ -122,7 +146,13 @@ def _read_jobs(module: HoneycombModule, run: Run) -> list[Job]:
         if identity in seen:
             raise InputError(f"rotations: the {job.label} is named twice. Nothing was done; name it once.")
         seen.add(identity)
-    return jobs
+    if not jobs:
+        raise InputError(" ".join(failure.message for failure in failures))
+    if params["only"] is None:
+        return jobs, failures
+    positions = by_hand.named(run, jobs, [failure.name for failure in failures], params["only"])
+    chosen = [replace(job, policy=replace(job.policy, by_hand=True)) for job in jobs if job.position in positions]
+    return chosen, [failure for failure in failures if failure.name in params["only"]]
 
 
 def _read_policy(entry: dict[str, t.Any]) -> Policy:

@@ -20,15 +20,20 @@ from .promote import Promotion
 from .survey import Failure
 
 
-def overview(cases: t.Sequence[Case], now: datetime, *, brief: bool = False) -> dict[str, t.Any]:
+def overview(
+    cases: t.Sequence[Case], now: datetime, *, brief: bool = False, failures: t.Sequence[Failure] = ()
+) -> dict[str, t.Any]:
     """The state of every key, for programs and (``report``) for people.
 
     :param brief: Tell people only what is done now, or needs them.
+    :param failures: Keys that could not be looked at.
     """
+    lines = _brief(cases) if brief else _case_lines(cases[0], now) if len(cases) == 1 else _table(cases, now)
+    blocked = [about(case.job.label, case.state.blocked) for case in cases if case.state.blocked]
     return {
         "rotations": [_case_row(case, now) for case in cases],
-        "blocked": [about(case.job.label, case.state.blocked) for case in cases if case.state.blocked],
-        "report": _brief(cases) if brief else _case_lines(cases[0], now) if len(cases) == 1 else _table(cases, now),
+        "blocked": [*(failure.message for failure in failures), *blocked],
+        "report": [*(f"stopped: {failure.message}" for failure in failures), *lines],
     }
 
 

@@ -15,7 +15,6 @@ from .._api.resources import ApiKey, CreatedKey
 from .._errors import HoneycombError
 from .._keys import handover
 from .._keys.acceptance import Claim
-from .._keys.apply import predict
 from .._keys.generations import Generation
 from .._keys.handover import Delivery, Order, Run
 from .._keys.homes import Home, look
@@ -24,9 +23,10 @@ from .._keys.values import begins_with_id
 from .._stores.store import Slots
 from .decisions import not_granted, successor
 from .jobs import Case, Job, Staged
+from .preview import foresee
 from .release import let_go
 from .schedule import ANYTIME, Rules, scheduled
-from .survey import Changes, Failure, assess_jobs, look_up, take_steps, with_outcomes
+from .survey import Changes, Failure, assess_jobs, check_scope, look_up, take_steps
 
 
 def stage(
@@ -46,19 +46,18 @@ def stage(
     chosen = [case.job.position for case in cases if creating is None or case.job.position in creating]
     going_on = any(case.state.due and case.job.position in chosen for case in cases)
     changed = going_on or any(case.state.steps for case in cases)
-    if run.preview or not changed:
-        after = with_outcomes(before, [predict(step) for case in cases for step in case.state.steps])
-        due = [
-            case for case in cases if case.state.due and case.state.continues is None and case.job.position in chosen
-        ]
-        after.update(
-            (f"new {case.job.label}", replace(successor(case.state, run.marks, run.now()), disabled=False))
-            for case in due
-        )
-        return Changes(cases, changed, before, after, due=_due(cases, chosen))
-    found, listing = take_steps(run, cases, listing)
-    _settle(run, found)
+    if not changed:
+        return Changes(cases, changed, before, before, due=_due(cases, chosen))
+    if run.preview:
+        check_scope(run)
+    taken = take_steps(run, cases, listing)
+    found, listing = taken.cases, taken.listing
+    cases = [replace(case, state=replace(case.state, steps=done.state.steps)) for case, done in zip(cases, found)]
     begun = [case for case in found if case.state.due and case.job.position in chosen]
+    if run.preview:
+        after = {key_id: key for key_id, key in ((str(key.id), key) for key in listing) if key_id in before}
+        return Changes(cases, changed, before, foresee(run, begun, after), due=_due(cases, chosen))
+    _settle(run, found)
     ways, latest, failures = _stage(run, begun, listing)
     live = {str(way.delivery.key.id): way.delivery.key for way in ways}
     after = {str(key.id): key for key in latest if str(key.id) in before} | live
@@ -70,7 +69,7 @@ def stage(
         for way in ways
         if way.staged.home
     ]
-    return Changes(cases, True, before, after, staged, shown, stored, _due(found, chosen), failures)
+    return Changes(cases, True, before, after, staged, shown, stored, _due(found, chosen), [*taken.failures, *failures])
 
 
 def _due(cases: t.Sequence[Case], chosen: t.Collection[int]) -> list[int]:

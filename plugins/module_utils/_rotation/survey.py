@@ -12,13 +12,13 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from .._api.resources import ApiKey, CreatedKey
-from .._errors import HoneycombError
+from .._errors import HoneycombError, InputError
 from .._keys import handover
-from .._keys.apply import Outcome, apply_plans
+from .._keys.apply import Outcome, apply_plans, predict
 from .._keys.generations import Listing
 from .._keys.handover import Run
 from .._keys.homes import Home, look
-from .._keys.plan import Plan
+from .._keys.plan import Plan, about
 from .._keys.values import Situation, foreign, owner
 from .._stores.store import Slots
 from .decisions import Assessment, Stored, assess
@@ -55,6 +55,7 @@ class Changes:
     :param stored: Where the values of staged keys are now, of those that have a store. For the result.
     :param due: The positions of the keys that are due and were not asked for.
     :param failures: What went wrong, of single keys.
+    :param notes: What else is to be told, a line each.
     """
 
     cases: t.Sequence[Case]
@@ -66,6 +67,19 @@ class Changes:
     stored: t.Sequence[dict[str, t.Any]] = ()
     due: t.Sequence[int] = ()
     failures: t.Sequence[Failure] = ()
+    notes: t.Sequence[str] = ()
+
+
+def check_scope(run: Run) -> None:
+    """See in a preview that the management key could do what is planned.
+
+    :raises InputError: It may only read.
+    """
+    if "api-keys:write" not in run.client.management_key().scopes:
+        raise InputError(
+            "the management key has no scope api-keys:write, so a real run could not do this. Give it that scope, or "
+            "use another management key."
+        )
 
 
 def status(run: Run, jobs: t.Sequence[Job], rules: Rules = ANYTIME) -> list[Case]:
@@ -159,16 +173,22 @@ def caught(work: t.Callable[[], R]) -> R | HoneycombError:
         return exc
 
 
-def apply(run: Run, plans: t.Sequence[Plan]) -> list[Outcome]:
-    """Carry out plans that do not depend on each other.
+def carry_out(run: Run, steps: t.Sequence[tuple[Job, Plan]]) -> tuple[list[Outcome], list[Failure]]:
+    """Carry out plans for existing keys, or predict that in a preview. What fails with one does not stop the others.
 
-    :raises HoneycombError: The first failure; the other plans were carried out all the same.
+    :returns: What succeeded, and what went wrong.
     """
-    outcomes = apply_plans(run.client, plans, (), run.concurrency)
-    for outcome in outcomes:
-        if outcome.error:
-            raise outcome.error
-    return outcomes
+    if run.preview:
+        return [predict(step) for _job, step in steps], []
+    outcomes = apply_plans(run.client, [step for _job, step in steps], (), run.concurrency)
+    return (
+        [outcome for outcome in outcomes if not outcome.error],
+        [
+            Failure(job.position, job.name, job.label, about(job.label, outcome.error.message))
+            for (job, _step), outcome in zip(steps, outcomes)
+            if outcome.error
+        ],
+    )
 
 
 def with_outcomes(before: t.Mapping[str, ApiKey], outcomes: t.Iterable[Outcome]) -> dict[str, ApiKey]:
@@ -183,17 +203,37 @@ def with_outcomes(before: t.Mapping[str, ApiKey], outcomes: t.Iterable[Outcome])
     return after
 
 
-def take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tuple[list[Case], list[ApiKey]]:
-    """Take the steps that are due, and those that become due by them.
+@dataclass(frozen=True)
+class Taken:
+    """What became of the steps that were due.
 
-    Whether a new key is due stays as decided at first: finishing the promotion of an earlier run is a rotation too.
+    :param cases: What there is now of each key. Their steps are all that were taken, round after round.
+    """
+
+    cases: list[Case]
+    listing: list[ApiKey]
+    failures: list[Failure]
+
+
+def take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> Taken:
+    """Take the steps that are due, and those that become due by them; in a preview, the same with what they would do.
+
+    Whether a new key is due stays as decided at first: finishing the promotion of an earlier run is a rotation too. A
+    key of which a step failed is not due any more.
     """
     jobs = [case.job for case in cases]
+    taken: dict[int, tuple[Plan, ...]] = {}
+    failures: list[Failure] = []
     for _round in range(_ROUNDS):
-        steps = [step for case in cases for step in case.state.steps]
+        failed = {failure.position for failure in failures}
+        steps = [(case.job, step) for case in cases if case.job.position not in failed for step in case.state.steps]
         if not steps:
             break
-        listing = list(with_outcomes({str(key.id): key for key in listing}, apply(run, steps)).values())
+        for job, step in steps:
+            taken[job.position] = (*taken.get(job.position, ()), step)
+        outcomes, more = carry_out(run, steps)
+        failures += more
+        listing = list(with_outcomes({str(key.id): key for key in listing}, outcomes).values())
         fresh = assess_jobs(run, jobs, listing)
         # Where nothing depends on a store any more, it is not looked at again.
         cases = [
@@ -202,4 +242,16 @@ def take_steps(run: Run, cases: t.Sequence[Case], listing: list[ApiKey]) -> tupl
             )
             for old, new in zip(cases, fresh)
         ]
-    return list(cases), listing
+    failed = {failure.position for failure in failures}
+    cases = [
+        replace(
+            case,
+            state=replace(
+                case.state,
+                steps=taken.get(case.job.position, ()),
+                due=case.state.due and case.job.position not in failed,
+            ),
+        )
+        for case in cases
+    ]
+    return Taken(cases, listing, failures)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -25,7 +27,7 @@ from ansible_collections.community.honeycomb.plugins.module_utils._api.resources
 from ansible_collections.community.honeycomb.plugins.module_utils._errors import AnswerLost, HoneycombError, InputError
 from ansible_collections.community.honeycomb.plugins.module_utils._keys import acceptance, handover
 from ansible_collections.community.honeycomb.plugins.module_utils._keys.generations import Marks
-from ansible_collections.community.honeycomb.plugins.module_utils._rotation import by_hand
+from ansible_collections.community.honeycomb.plugins.module_utils._rotation import by_hand, report
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.decisions import Policy
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.jobs import Job, Staged
 from ansible_collections.community.honeycomb.plugins.module_utils._rotation.promote import promote
@@ -49,6 +51,8 @@ class Service:
 
     knows_service_clock = True
     team = "team"
+    scopes: tuple[str, ...] = ("api-keys:read", "api-keys:write")
+    grace = GRACE
 
     def __init__(self) -> None:
         self.keys: dict[str, ApiKey] = {}
@@ -83,6 +87,9 @@ class Service:
     def list_keys(self, _key_type: str | None = None) -> list[ApiKey]:
         self._request(lambda: None)
         return list(self.keys.values())
+
+    def management_key(self) -> Service:
+        return self
 
     def list_environments(self) -> list[Environment]:
         return [Environment("env", "Production", "production")]
@@ -141,7 +148,7 @@ class Service:
         self._promise(marked, f"P4: {key} was deleted without a mark")
         self._promise(key.disabled, f"P4: {key} was deleted while enabled")
         age = self.time - self.disabled_since.get(key_id, self.time)
-        self._promise(age >= GRACE - timedelta(seconds=1), f"P4: {key} was deleted after {age}")
+        self._promise(age >= self.grace - timedelta(seconds=1), f"P4: {key} was deleted after {age}")
         return True
 
     def _look(self) -> None:
@@ -240,13 +247,10 @@ def touched(service: Service, what: str, which: int) -> None:
     key_id = keys[which % len(keys)]
     used = key_id in service.consumers.values()
     if what in ("restore", "retire"):
-        try:
-            if what == "restore":
-                by_hand.restore(task(service), [job()], None)
-            else:
-                by_hand.retire(task(service), [job()])
-        except InputError:
-            pass
+        if what == "restore":
+            by_hand.restore(task(service), [job()], None)
+        else:
+            by_hand.retire(task(service), [job()])
     elif what == "rename":
         service._change(key_id, {"name": "renamed by hand"})
     elif what == "enable":
@@ -509,39 +513,143 @@ def test_what_a_run_left_behind_is_not_restored_by_its_id_either() -> None:
     run(service, force=True)
     (left,) = [key.id for key in service.keys.values() if "[stale " in key.name]
 
-    with pytest.raises(InputError, match="it is stale"):
-        by_hand.restore(task(service), [job()], left)
+    (failure,) = by_hand.restore(task(service), [job()], left).failures
 
+    assert "it is stale" in failure.message
     assert len(service.enabled()) == 1
 
 
-@pytest.mark.parametrize("history", ["due", "leftovers", "deletion", "restored"])
-def test_the_preview_predicts_what_the_run_does(history: Any) -> None:
-    """But for the new key's id, which the service gives."""
-
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(runs | clocks | hands, max_size=8),
+    st.booleans(),
+    st.sampled_from(["0s", "24h"]),
+    st.sampled_from(["0s", "48h"]),
+)
+def test_the_preview_predicts_what_the_run_does(history: Any, force: bool, overlap: str, grace: str) -> None:
+    """But for the new key's id, which the service gives, and the seconds that a run takes."""
     service = Service()
-    if history == "leftovers":
-        service.crash_at = (5, True)
-        with contextlib.suppress(Crash):
-            stage_one(service, force=True)
-        service.crash_at = None
-    if history in ("deletion", "restored"):
-        run(service, force=True)
-        service.time += GRACE + timedelta(minutes=1)
-    if history == "restored":
+    for event in history:
+        if event["kind"] == "clock":
+            service.time += timedelta(hours=event["hours"])
+        elif event["kind"] == "hand":
+            touched(service, event["what"], event["which"])
+        else:
+            service.requests, service.crash_at, service.lose_creates = 0, event["crash"], 0
+            with contextlib.suppress(Crash, HoneycombError):
+                run(service, event["reached"], force=event["force"], overlap=event["overlap"])
+            service.crash_at = None
+    there = dict(service.keys)
+    service.grace = parse_duration(grace, "grace")
+
+    def shown(keys: Iterable[ApiKey]) -> list[tuple[str, bool]]:
+        return sorted((re.sub(r"\d{8}T\d{6}Z", "TIME", key.name), key.disabled) for key in keys)
+
+    policy = {"force": force, "overlap": overlap, "grace": grace}
+    predicted = stage(task(service, preview=True), [job(**policy)])
+    assert service.keys == there, "a preview writes nothing"
+    others = [key for key_id, key in there.items() if key_id not in predicted.before]
+
+    with contextlib.suppress(HoneycombError):
+        run(service, **policy)
+
+    assert shown([*predicted.after.values(), *others]) == shown(service.keys.values())
+    assert predicted.changed == (service.keys != there)
+
+
+@pytest.mark.parametrize("phase", ["restore", "retire"])
+def test_what_a_person_asks_for_is_previewed_too(phase: str) -> None:
+    service = Service()
+    run(service, force=True)
+    if phase == "retire":
         by_hand.restore(task(service), [job()], None)
-    jobs = [job(force=history != "restored")]
     there = dict(service.keys)
 
-    def shown(changes: Changes) -> list[list[tuple[str, bool]]]:
-        return [sorted((key.name, key.disabled) for key in side.values()) for side in (changes.before, changes.after)]
+    def do(preview: bool) -> Changes:
+        it = task(service, preview)
+        return by_hand.restore(it, [job()], None) if phase == "restore" else by_hand.retire(it, [job()])
 
-    predicted = stage(task(service, preview=True), jobs)
-    assert service.keys == there, "a preview writes nothing"
-    real = stage(task(service), jobs)
+    predicted = do(True)
+    assert service.keys == there
+    real = do(False)
+    assert predicted.changed
+    assert (predicted.before, [key.name for key in predicted.after.values()]) == (
+        real.before,
+        [key.name for key in real.after.values()],
+    )
+    assert report.overview(predicted.cases, START)["report"][1:2] == report.overview(real.cases, START)["report"][1:2]
 
-    assert predicted.changed == real.changed == (history != "restored")
-    assert shown(predicted) == shown(real)
+
+def test_a_management_key_that_may_only_read_is_noticed_by_the_preview() -> None:
+    service = Service()
+    service.scopes = ("api-keys:read",)
+
+    with pytest.raises(InputError, match="has no scope api-keys:write, so a real run could not do this"):
+        stage(task(service, preview=True), [job(force=True)])
+
+    stage(task(service, preview=True), [job()])
+
+
+def test_one_of_many_is_restored_by_its_id_and_the_others_are_left_alone() -> None:
+    service = Service()
+    run(service, force=True)
+    jobs = [job(), replace(job("billing"), position=1)]
+
+    done = by_hand.restore(task(service), jobs, "hcxik_001")
+    assert ([case.job.name for case in done.cases], done.failures) == (["checkout"], [])
+    assert "hcxik_001" in service.enabled()
+
+    with pytest.raises(InputError, match="nothing is not a generation of any of these keys: checkout, billing"):
+        by_hand.restore(task(service), jobs, "nothing")
+
+
+def test_a_key_with_nothing_to_restore_does_not_stop_the_others() -> None:
+    service = Service()
+    run(service, force=True)
+    service._add("billing", disabled=False)
+
+    done = by_hand.restore(task(service), [replace(job("billing"), position=1), job()], None)
+
+    assert [failure.name for failure in done.failures] == ["billing"]
+    assert "hcxik_001" in service.enabled()
+
+
+def test_a_step_that_fails_does_not_stop_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service()
+    run(service, force=True, overlap="24h")
+    service.time += timedelta(hours=25)
+    update = service.update_key
+
+    def refuse(key_id: str, changes: dict) -> ApiKey:
+        if key_id == "hcxik_001":
+            raise HoneycombError("No.")
+        return update(key_id, changes)
+
+    monkeypatch.setattr(service, "update_key", refuse)
+    service.consumers = {}
+    other = service._add("billing", disabled=False)
+
+    done = stage(task(service), [job(force=True, overlap="24h"), replace(job("billing", force=True), position=1)])
+
+    assert [(failure.name, failure.message) for failure in done.failures] == [
+        ("checkout", "Ingest key 'checkout' of production: No.")
+    ]
+    assert [entry.name for entry in done.staged] == ["billing"]
+    assert str(other.id) in service.enabled()
+
+
+def test_keys_are_named_by_names_or_ids() -> None:
+    service = Service()
+    run(service, force=True)
+    jobs = [job(), replace(job("billing"), position=1)]
+    it = task(service)
+
+    assert by_hand.named(it, jobs, [], ["billing"]) == [1]
+    assert by_hand.named(it, jobs, [], ["hcxik_001"]) == [0]
+    with pytest.raises(InputError, match="'chekout' is neither the name .* Did you mean checkout"):
+        by_hand.named(it, jobs, [], ["chekout"])
+    with pytest.raises(InputError, match="it is empty"):
+        by_hand.named(it, jobs, [], [])
 
 
 def test_a_key_that_can_not_be_put_away_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
