@@ -13,6 +13,9 @@ plain data, which the role keeps as a fact of the controller, and never holds a 
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 import typing as t
 from dataclasses import asdict, dataclass, field, replace
 
@@ -286,4 +289,6 @@ def _some(hosts: t.Sequence[str], most: int = 10) -> str:
 
 
 def _command(name: str) -> str:
-    return f'To rotate this key alone, add: -e \'{{"api_key_rotation_only": ["{name}"]}}\'.'
+    plain = re.fullmatch(r"[\w.-]+", name)
+    value = f"api_key_rotation_only={name}" if plain else shlex.quote(json.dumps({"api_key_rotation_only": [name]}))
+    return f"To rotate this key alone, add: -e {value}"

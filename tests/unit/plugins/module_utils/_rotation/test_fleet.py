@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 from hypothesis import given
@@ -39,7 +40,13 @@ def test_a_key_whose_host_is_dead_is_held_back_and_no_other() -> None:
     assert told.startswith(
         "key0: no new key was created, since web3 can't be reached (no route). The old key is unchanged"
     )
-    assert """-e '{"api_key_rotation_only": ["key0"]}'""" in told
+    assert told.endswith("To rotate this key alone, add: -e api_key_rotation_only=key0")
+
+
+def test_the_next_command_can_be_pasted_whatever_the_name_is() -> None:
+    choice = fleet.choose([0], ["my key's"], Consumers(["web1"], [0], {}), lambda _host: "failed")
+    *_rest, command = choice.held[0][1].partition("add: ")
+    assert shlex.split(command) == ["-e", json.dumps({"api_key_rotation_only": ["my key's"]})]
 
 
 def test_a_store_is_all_that_some_keys_need() -> None:
