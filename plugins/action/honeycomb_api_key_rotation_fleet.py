@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
+from dataclasses import replace
 
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -41,6 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "choose": self._choose,
             "open": self._open,
             "look": self._look,
+            "deal": self._deal,
             "judge": self._judge,
             "close": self._close,
         }
@@ -72,7 +74,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             "consumers": consumers.as_data(),
             "common": consumers.common,
             "own": {host: consumers.positions(host)[len(consumers.common) :] for host in _hosts_of(consumers)},
-            "deploying": request["deploying"],
+            "tasks": request["tasks"],
             "batch": batch,
             "later": [] if continued else later,
             "warnings": self._warnings(request) if data["action"] == "rotate" else [],
@@ -179,7 +181,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"{self._vars['inventory_hostname']} and {data.get('host')}. The keys are rotated once for all hosts: "
                 "list them in api_key_rotation_keys, each with its hosts."
             )
-        if not set(data["due"]).intersection(data["positions"]):
+        # The controller itself is always there.
+        if self._connection.transport == "local" or not set(data["due"]).intersection(data["positions"]):
             return {"reached": True, "why": ""}
         try:
             answer = self._low_level_execute_command("exit 0", sudoable=True)
@@ -221,15 +224,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if stage.get("failed") or "msg" in stage:
             failures.append(("", str(stage.get("msg", "no answer"))))
         state = fleet.opened(Consumers.from_data(begun["consumers"]), stage.get("staged") or [], failures)
-        return self._state(state, begun)
+        return {"state": state.as_data()}
 
     def _look(self, data: dict[str, t.Any]) -> dict[str, t.Any]:
         state = State.from_data(data["state"])
-        return self._state(fleet.overtaken(state, data["checked"]), data["begun"])
+        return {"state": fleet.overtaken(state, data["checked"]).as_data()}
 
-    def _state(self, state: State, begun: dict[str, t.Any]) -> dict[str, t.Any]:
-        data = state.as_data()
-        return {"state": {**data, "by_host": fleet.by_host(state, begun["deploying"])}}
+    def _deal(self, data: dict[str, t.Any]) -> dict[str, t.Any]:
+        state, unstored = State.from_data(data["state"]), data["unstored"]
+        state = replace(state, open=[key for key in state.open if key.id not in unstored])
+        dealt = fleet.by_host(state, data["begun"]["tasks"])
+        return {"hosts": {host: dealt[host] for host in data["begun"]["batch"] if host in dealt}}
 
     def _judge(self, data: dict[str, t.Any]) -> dict[str, t.Any]:
         verdict = self._verdict(data)
@@ -244,7 +249,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         begun, before = data["begun"], State.from_data(data["state"])
         batch, promoting, releasing = begun["batch"], data["promoting"] or {}, data["releasing"] or {}
         state = fleet.closed(before, self._verdict(data), batch, promoting, releasing)
-        return {**self._state(state, begun), "ending": fleet.ending(state, self._to_come(begun, before))}
+        return {"state": state.as_data(), "ending": fleet.ending(state, self._to_come(begun, before))}
 
     def _verdict(self, data: dict[str, t.Any]) -> fleet.Verdict:
         begun, state = data["begun"], State.from_data(data["state"])

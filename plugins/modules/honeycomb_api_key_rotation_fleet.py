@@ -49,6 +49,7 @@ options:
       - With V(choose), tell which keys get a new one.
       - With V(open), note which new keys there are.
       - With V(look), note which of them another run has taken over.
+      - With V(deal), tell which hosts get which of them.
       - With V(judge), tell which keys are on all of their hosts.
       - With V(close), note what became of them.
     type: str
@@ -58,6 +59,7 @@ options:
       - choose
       - open
       - look
+      - deal
       - judge
       - close
     required: true

@@ -31,6 +31,7 @@ import requests
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+from benchmark.fleet import fleet  # noqa: E402
 from benchmark.handover import handover  # noqa: E402
 
 from tools.workspace import clean_environment, stage  # noqa: E402
@@ -324,7 +325,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="leave the two slow loops out (four minutes)")
     parser.add_argument("--processes", type=int, default=4, help="processes that share one key (default: 4)")
     parser.add_argument("--rate-window", type=float, default=5.0, help="seconds of their windows (default: 5)")
-    parser.add_argument("--only", choices=("compare", "grow", "limited", "several"), help="one section alone")
+    parser.add_argument("--hosts", type=int, nargs="+", default=[100, 500, 1000], help="sizes of a fleet")
+    names = ("compare", "grow", "limited", "several", "handover", "fleet")
+    parser.add_argument("--only", choices=names, help="one section alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="honeycomb-bench-") as work:
         bench = Bench(Path(work))
@@ -334,6 +337,7 @@ def main() -> int:
             "limited": lambda: limited(bench, 3 * options.count, 2.0),
             "several": lambda: several(bench, options.processes, options.count, options.rate_window),
             "handover": lambda: handover(bench, LATENCY, options.repeat, show, median_run),
+            "fleet": lambda: fleet(bench, options.hosts, show),
         }
         verdicts = [section() for name, section in sections.items() if options.only in (None, name)]
     print("\nAll goals are met." if all(verdicts) else "\nNot all goals are met. Is the machine busy?")

@@ -212,16 +212,17 @@ def _shapes() -> Iterator[Shape]:
     for trouble in ("dead-web1", "dead-web2", "lost-web1", "lost-web3"):
         for store in (False, True):
             yield Shape(f"{trouble}{' store' if store else ''}", trouble=trouble, store=store)
-    for keyword, value in (
-        ("throttle", 1),
-        ("order", "reverse_inventory"),
-        ("force_handlers", True),
-        ("gather_facts", True),
-        ("no_log", True),
-        ("strategy", "debug"),
-        ("diff", True),
-    ):
-        yield Shape(f"{keyword} after-web2", play={keyword: value, **one}, trouble="after-web2")
+    others: dict[str, Any] = {
+        "throttle": 1,
+        "order": "reverse_inventory",
+        "force_handlers": True,
+        "gather_facts": True,
+        "no_log": True,
+        "strategy": "debug",
+        "diff": True,
+    }
+    for name, wanted in others.items():
+        yield Shape(f"{name} after-web2", play={name: wanted, **one}, trouble="after-web2")
     for tags in ({"tags": ["rotation"]},):
         yield Shape("tags roles", how="roles", include=tags, env={"ANSIBLE_RUN_TAGS": "rotation"}, trouble="after-web2")
         yield Shape("tags import", how="import", include=tags, env={"ANSIBLE_RUN_TAGS": "rotation"})

@@ -89,6 +89,7 @@ class Assessment:
     :param steps: What is due now, without a new key.
     :param due: Whether a new key is to be created, and ``reason`` why or why not.
     :param urgent: It is due for another reason than its age, and does not wait for others.
+    :param paused: Why a key that is due is not tried again yet: earlier tries failed.
     :param schedule: When its age makes it due, where that is known.
     :param upcoming: What comes later: (time, text), soonest first.
     :param findings: What a person should know.
@@ -102,6 +103,7 @@ class Assessment:
     due: bool = False
     reason: str = ""
     urgent: bool = False
+    paused: str | None = None
     schedule: Schedule | None = None
     upcoming: tuple[tuple[datetime, str], ...] = ()
     findings: tuple[str, ...] = ()
@@ -155,6 +157,7 @@ def assess(
     if resumed:
         return replace(state, steps=(resumed,), reason="an earlier run deployed the new key, but did not finish")
     state = replace(state, schedule=_schedule(state, policy))
+    state = replace(state, paused=_why_paused(state, now, policy))
     due, reason, urgent = _why_due(state, now, policy)
     steps = _clean_up(state, now, marks)
     upcoming: list[tuple[datetime, str]] = []
@@ -245,6 +248,16 @@ def _paused_until(state: Assessment) -> datetime | None:
     return pause_after(len(given_up), max(given_up)) if given_up else None
 
 
+def _why_paused(state: Assessment, now: datetime, policy: Policy) -> str | None:
+    until = _paused_until(state)
+    if until is None or now >= until or policy.by_hand or policy.force or state.continues:
+        return None
+    return (
+        f"{len(state.left_over)} rotations failed and left enabled keys behind that a host may have. The next try is "
+        f"after {format_timestamp(until)}, or at once where api_key_rotation_only names this key."
+    )
+
+
 def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, str, bool]:
     """Whether it is due, why or why not, and whether that can't wait for others."""
     current = state.current
@@ -254,16 +267,8 @@ def _why_due(state: Assessment, now: datetime, policy: Policy) -> tuple[bool, st
         return True, f"an earlier rotation did not finish; it goes on with its key {state.continues.key.id}", True
     if policy.force:
         return True, "forced", True
-    paused = _paused_until(state)
-    if paused and now < paused and not policy.by_hand:
-        return (
-            False,
-            (
-                f"{len(state.left_over)} rotations failed and left keys behind that a host may have; the next try is "
-                f"after {format_timestamp(paused)}, or at once where api_key_rotation_only names this key"
-            ),
-            False,
-        )
+    if state.paused:
+        return False, state.paused, False
     if state.left_over or any(entry.enabled for entry in state.unfinished):
         return True, "an earlier rotation did not finish", policy.by_hand
     created = parse_timestamp(current.key.created_at)

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, field, replace
 
 NOT_IN_PLAY = "took no part in this play"
 NO_RECORD = "did not get through the role"
+# The role's own tasks file that runs handlers.
+_FLUSH = "flush.yml"
 
 
 @dataclass(frozen=True)
@@ -156,13 +158,20 @@ def opened(
     return state
 
 
-def by_host(state: State, deploying: t.Collection[int]) -> dict[str, list[str]]:
-    """The ids of the new keys that each host gets."""
-    found: dict[str, list[str]] = {}
+def by_host(state: State, tasks: t.Sequence[t.Mapping[str, str]]) -> dict[str, list[dict[str, t.Any]]]:
+    """The new keys that each host gets: ``id``, ``name``, and the tasks ``files`` of each, with ``verify`` among them.
+
+    :param tasks: The tasks files of all keys, by their positions.
+    """
+    found: dict[str, list[dict[str, str]]] = {}
     for key in state.open:
-        if int(key.staged["position"]) in deploying:
-            for host in key.hosts:
-                found.setdefault(host, []).append(key.id)
+        files = tasks[int(key.staged["position"])]
+        deploy, verify = files["deploy_tasks"], files["verify_tasks"]
+        # Handlers run in between, so that the application uses the new value when it is verified.
+        order = [path for path in (deploy, _FLUSH, verify) if path]
+        told: dict[str, t.Any] = {"id": key.id, "name": key.name, "files": order, "verify": verify}
+        for host in key.hosts if deploy or verify else ():
+            found.setdefault(host, []).append(told)
     return found
 
 

@@ -46,8 +46,9 @@ def stage(
     chosen = [case.job.position for case in cases if creating is None or case.job.position in creating]
     going_on = any(case.state.due and case.job.position in chosen for case in cases)
     changed = going_on or any(case.state.steps for case in cases)
+    paused = [_failure(case.job, about(case.job.label, case.state.paused)) for case in cases if case.state.paused]
     if not changed:
-        return Changes(cases, changed, before, before, due=_due(cases, chosen))
+        return Changes(cases, changed, before, before, due=_due(cases, chosen), failures=paused)
     if run.preview:
         check_scope(run)
     taken = take_steps(run, cases, listing)
@@ -56,7 +57,7 @@ def stage(
     begun = [case for case in found if case.state.due and case.job.position in chosen]
     if run.preview:
         after = {key_id: key for key_id, key in ((str(key.id), key) for key in listing) if key_id in before}
-        return Changes(cases, changed, before, foresee(run, begun, after), due=_due(cases, chosen))
+        return Changes(cases, changed, before, foresee(run, begun, after), due=_due(cases, chosen), failures=paused)
     _settle(run, found)
     ways, latest, failures = _stage(run, begun, listing)
     live = {str(way.delivery.key.id): way.delivery.key for way in ways}
@@ -69,7 +70,9 @@ def stage(
         for way in ways
         if way.staged.home
     ]
-    return Changes(cases, True, before, after, staged, shown, stored, _due(found, chosen), [*taken.failures, *failures])
+    return Changes(
+        cases, True, before, after, staged, shown, stored, _due(found, chosen), [*paused, *taken.failures, *failures]
+    )
 
 
 def _due(cases: t.Sequence[Case], chosen: t.Collection[int]) -> list[int]:

@@ -193,7 +193,7 @@ def test_retries_pause_longer_each_time() -> None:
     assert [state(2, 1).due, state(2, 23).due] == [False, True]
     assert [state(3, 47).due, state(3, 71).due] == [False, True]
     paused = state(3, 1)
-    assert "3 rotations failed and left keys behind that a host may have" in paused.reason
+    assert "3 rotations failed and left enabled keys behind that a host may have" in paused.reason
     assert state(3, 1, by_hand=True).due
     assert state(3, 1, force=True).due
 

@@ -56,7 +56,13 @@ def test_a_store_is_all_that_some_keys_need() -> None:
 def test_each_host_gets_its_own_keys() -> None:
     consumers = Consumers(HOSTS[:2], [0], {1: ["web2"]})
     state = fleet.opened(consumers, [staged(0), staged(1), staged(2)], [])
-    assert fleet.by_host(state, [0, 1]) == {"web1": ["id0"], "web2": ["id0", "id1"]}
+    deployed = {"deploy_tasks": "/deploy.yml", "verify_tasks": ""}
+    found = fleet.by_host(state, [deployed, deployed, {"deploy_tasks": "", "verify_tasks": ""}])
+    assert {host: [key["id"] for key in keys] for host, keys in found.items()} == {
+        "web1": ["id0"],
+        "web2": ["id0", "id1"],
+    }
+    assert found["web1"] == [{"id": "id0", "name": "key0", "files": ["/deploy.yml", "flush.yml"], "verify": ""}]
     assert consumers.positions("web2") == [0, 1]
     assert consumers.positions("web1") == [0]
     assert Consumers.from_data(json.loads(json.dumps(consumers.as_data()))) == consumers

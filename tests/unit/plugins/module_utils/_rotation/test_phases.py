@@ -545,7 +545,7 @@ def test_the_preview_predicts_what_the_run_does(history: Any, force: bool, overl
     def shown(keys: Iterable[ApiKey]) -> list[tuple[str, bool]]:
         return sorted((re.sub(r"\d{8}T\d{6}Z", "TIME", key.name), key.disabled) for key in keys)
 
-    policy = {"force": force, "overlap": overlap, "grace": grace}
+    policy: Any = {"force": force, "overlap": overlap, "grace": grace}
     predicted = stage(task(service, preview=True), [job(**policy)])
     assert service.keys == there, "a preview writes nothing"
     others = [key for key_id, key in there.items() if key_id not in predicted.before]
