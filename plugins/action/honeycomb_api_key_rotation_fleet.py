@@ -227,8 +227,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {"state": state.as_data()}
 
     def _look(self, data: dict[str, t.Any]) -> dict[str, t.Any]:
-        state = State.from_data(data["state"])
-        return {"state": fleet.overtaken(state, data["checked"]).as_data()}
+        before = State.from_data(data["state"])
+        state = fleet.overtaken(before, data["checked"])
+        return {"state": state.as_data(), "over": [key.id for key in before.open if key not in state.open]}
 
     def _deal(self, data: dict[str, t.Any]) -> dict[str, t.Any]:
         state, unstored = State.from_data(data["state"]), data["unstored"]
@@ -254,12 +255,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _verdict(self, data: dict[str, t.Any]) -> fleet.Verdict:
         begun, state = data["begun"], State.from_data(data["state"])
         noted = {host: self._noted(host).get(_RECORDS) or {} for host in begun["batch"]}
-        unstored = data.get("unstored") or {}
 
         def record(host: str, key_id: str) -> str | None:
-            return unstored.get(key_id) or noted[host].get(key_id)
+            return t.cast("str | None", noted[host].get(key_id))
 
-        return fleet.judge(state, set(begun["batch"]), self._to_come(begun, state), record)
+        to_come = self._to_come(begun, state)
+        return fleet.judge(state, set(begun["batch"]), to_come, record, data.get("unstored"))
 
     def _to_come(self, begun: dict[str, t.Any], state: State) -> set[str]:
         """The hosts of later batches: those that are still in the play, and were not tried. A rescued host is both."""

@@ -109,18 +109,20 @@ def test_store_tasks_keep_the_value(scene: Any) -> None:
     assert (scene.folder / "stored.key").read_text() == scene.current().value
 
 
-def test_a_store_that_loses_the_value_stops_the_rotation(scene: Any) -> None:
+@pytest.mark.parametrize("deployed", [True, False], ids=["deployed", "read by the application"])
+def test_a_store_that_loses_the_value_stops_the_rotation(scene: Any, deployed: bool) -> None:
     store = scene.folder / "store.yml"
     store.write_text(STORE.replace("{{ honeycomb_key.value }}", "something else"))
+    more = {} if deployed else {"deploy_tasks": "", "overlap": "1h", "max_age": "2h", "force": True}
 
-    result = scene.rotate(variables={**ALWAYS, "store_tasks": str(store)}, expect_rc=2)
+    result = scene.rotate(variables={**ALWAYS, **more, "store_tasks": str(store)}, expect_rc=2)
 
-    assert "what was read back differs" in " ".join(result.output.split())
+    assert "the new value is not in the store: what was read back differs" in " ".join(result.output.split())
     assert scene.current().id == scene.old.id
 
     # The store may have told applications the new value, so its key stays enabled until the next one is in place.
     store.write_text(STORE)
-    scene.rotate(variables={**ALWAYS, "store_tasks": str(store), "lock_time": "0s"})
+    scene.rotate(variables={**ALWAYS, "store_tasks": str(store)})
     assert [key.id for key in scene.sim.keys() if not key.disabled] == [scene.current().id]
     assert scene.current().id != scene.old.id
     assert (scene.folder / "stored.key").read_text() == scene.current().value

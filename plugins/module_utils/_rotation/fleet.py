@@ -192,7 +192,7 @@ class Verdict:
     """What is to be done after a batch.
 
     :param promote: The keys that every host has.
-    :param release: Those that did not get to a host, and ``why`` not, by their ids.
+    :param release: Those that did not get to a host or into a store, and ``why`` not, by their ids.
     :param wait: Those whose other hosts are still to come.
     """
 
@@ -207,12 +207,14 @@ def judge(
     batch: t.Collection[str],
     to_come: t.Collection[str],
     record: t.Callable[[str, str], str | None],
+    unstored: t.Mapping[str, str] | None = None,
 ) -> Verdict:
     """Judge each key by what the hosts noted.
 
     :param batch: The hosts that began this batch.
     :param to_come: Those that are still to be tried, in later batches.
     :param record: What a host noted about a key: an empty text when it has it, a reason when not, ``None`` for nothing.
+    :param unstored: For each key whose value did not get into the user's store, by its id, why not.
     """
     verdict = Verdict([], [], {}, [])
     for key in state.open:
@@ -223,9 +225,13 @@ def judge(
             host: noted.get(host) or _absence(host, batch, state.tried) for host in lacking if host not in to_come
         }
         known = replace(key, have=have, maybe=key.maybe or bool(have) or bool(noted))
-        if failed:
+        if unstored and key.id in unstored:
+            # What was stored can't be told, so somebody may have read it there.
+            verdict.release.append(replace(known, maybe=True))
+            verdict.why[key.id] = f"the new value is not in the store: {unstored[key.id]}"
+        elif failed:
             verdict.release.append(known)
-            verdict.why[key.id] = _listed(failed)
+            verdict.why[key.id] = f"the new value is not on every host: {_listed(failed)}"
         elif lacking:
             verdict.wait.append(known)
         else:
@@ -255,8 +261,7 @@ def closed(
         then = told[index] if index < len(told) else _not_given_up(key, releasing)
         state = state.with_failure(
             [key.name],
-            f"{key.name}: the new value is not on every host: {verdict.why[key.id]}. The old key stays enabled"
-            f"{_works(key)}. {then} {_command(key.name)}",
+            f"{key.name}: {verdict.why[key.id]}. The old key stays enabled{_works(key)}. {then} {_command(key.name)}",
         )
     if verdict.promote and "failures" not in promoting:
         names = [key.name for key in verdict.promote]

@@ -24,6 +24,7 @@ from .._stores.store import Slots
 from .._time import describe_seconds
 from .decisions import plan_promotion, still_pending
 from .jobs import Staged
+from .release import let_go
 from .stage import recalled, slots_of
 from .survey import Failure, caught
 
@@ -87,18 +88,34 @@ def _failure(staged: Staged, error: HoneycombError) -> Failure:
     return Failure(staged.position, staged.name, staged.label, error.message)
 
 
-def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
-    """Give the keys their new names."""
+def _plan(
+    run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]
+) -> tuple[dict[str, ApiKey | None], list[Plan]]:
+    """What there is, and which renames are to be done.
+
+    :raises HoneycombError: It can't be promoted.
+    """
     found = {key_id: run.client.get_key(key_id) for key_id in staged.ids}
     try:
         steps = plan_promotion(staged.name, staged.new_id, staged.old_id, found, run.now(), run.marks)
     except InputError as exc:
         exc.message = about(staged.label, exc.message)
         raise
+    if steps and staged.home:
+        _check_live(staged, staged.home, slots[staged.home])
+    return found, steps
+
+
+def _promote(run: Run, staged: Staged, slots: t.Mapping[Home, Slots | HoneycombError]) -> Promotion:
+    """Give the keys their new names."""
+    try:
+        found, steps = _plan(run, staged, slots)
+    except HoneycombError as exc:
+        # Nothing was renamed: the next run may begin at once.
+        exc.message = f"{exc.message} {let_go(run, staged, kept=staged.kept, maybe_used=True)}"
+        raise
     if not steps:
         return Promotion(staged)
-    if staged.home:
-        _check_live(staged, staged.home, slots[staged.home])
     left = [run.marks.read(staged.name, key) for key in found.values() if key]
     replaced = {entry.key.id: entry.key for entry in left if entry and entry.kind == "retired"}
     # One after the other, in this order: after each of them a rerun can tell where it is.

@@ -107,7 +107,20 @@ def test_what_may_be_on_a_host_is_told_apart_from_what_nobody_has() -> None:
     state = fleet.opened(Consumers(HOSTS, [0], {1: ["db"]}), [staged(0), staged(1)], [])
     verdict = fleet.judge(state, HOSTS[:2], [], lambda host, _id: "" if host == "web1" else "failed (Copy)")
     assert [(key.id, key.maybe) for key in verdict.release] == [("id0", True), ("id1", False)]
-    assert verdict.why["id0"] == "web2 failed (Copy); web3, web4, web5 took no part in this play"
+    assert verdict.why["id0"] == (
+        "the new value is not on every host: web2 failed (Copy); web3, web4, web5 took no part in this play"
+    )
+
+
+def test_a_value_that_is_not_in_the_store_is_not_promoted_although_no_host_needs_it() -> None:
+    state = fleet.opened(Consumers(HOSTS, [], {}), [staged(0), staged(1)], [])
+    verdict = fleet.judge(state, HOSTS, [], lambda _host, _id: None, {"id0": "what was read back differs (store.yml)"})
+    assert [(key.id, key.maybe) for key in verdict.release] == [("id0", True)]
+    assert [key.id for key in verdict.promote] == ["id1"]
+    told = fleet.closed(state, verdict, HOSTS, {"failures": []}, {"report": ["It stays."]}).failures[0]
+    assert told.startswith(
+        "key0: the new value is not in the store: what was read back differs (store.yml). The old key stays"
+    )
 
 
 def test_a_host_that_was_rescued_is_not_still_to_come() -> None:
@@ -115,7 +128,7 @@ def test_a_host_that_was_rescued_is_not_still_to_come() -> None:
     state = fleet.opened(Consumers(["web1", "web2"], [0], {}), [staged(0)], [])
     verdict = fleet.judge(state, ["web1"], ["web2"], lambda _host, _id: None)
     assert [key.id for key in verdict.release] == ["id0"]
-    assert verdict.why["id0"] == "web1 did not get through the role"
+    assert verdict.why["id0"] == "the new value is not on every host: web1 did not get through the role"
 
 
 def test_what_could_not_be_promoted_or_given_up_is_told() -> None:

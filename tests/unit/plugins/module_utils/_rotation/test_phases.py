@@ -465,6 +465,7 @@ def test_what_somebody_changed_is_not_promoted(change: Any, told: Any) -> None:
 
     assert service.keys["hcxik_001"].name == "checkout"
     service.check()
+    assert run(service, lock_time="1h", force=True) == "done", "it can be run again at once"
 
 
 def test_a_key_that_is_enabled_at_the_last_moment_is_not_deleted() -> None:
