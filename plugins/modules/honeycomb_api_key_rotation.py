@@ -371,8 +371,9 @@ plan:
       sample: production
 report:
   description:
-    - The same as lines of text. With V(status) and more than one key, a line for each key, sorted by what is next. With V(stage), a line for each key about which there is something to say. With V(promote) and V(release),
-      what happened to each key; with V(release), in the order of O(staged).
+    - The same as lines of text. With V(status) and more than one key, a line for each key, sorted by what is next. With V(stage), a line for
+      each key about which there is something to say. With V(promote) and V(release), what happened to each key; with V(release), in the order
+      of O(staged).
   returned: success, for all phases but V(check)
   type: list
   elements: str
