@@ -56,12 +56,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Refuse what can't be done, before anything is written; and find out who uses which key."""
         request = data["request"]
         problems = list(request["problems"])
-        if data["action"] == "rotate":
-            problems += self._play_problems(data)
-            problems += self._file_problems(request)
         consumers, unknown = self._consumers(data, request)
-        if problems or unknown:
-            raise AnsibleActionFail(" ".join([*problems, *unknown]))
+        # Whoever looks at keys, or brings one back, must not be held up by what only a rotation needs.
+        if data["action"] == "rotate":
+            problems += [*self._play_problems(data), *self._file_problems(request), *unknown]
+        if problems:
+            raise AnsibleActionFail(" ".join(problems))
         batch = list(self._vars["ansible_play_batch"])
         number, continued = _which_run(data, self._vars["ansible_play_hosts_all"], batch)
         later = [host for host in self._vars["ansible_play_hosts"] if host not in batch]
@@ -93,9 +93,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"This run has --skip-tags {','.join(skipped)}. A deployment that is skipped would count as done, and "
                 "the old key would be disabled. Run the playbook without --skip-tags."
             )
-        left_out = self._left_out(play)
-        has_own = all(data["request"]["hosts"])
-        if left_out and not data.get("consumers") and not has_own:
+        request, left_out = data["request"], self._left_out(play)
+        shared = [position for position in request["deploying"] if not request["hosts"][position]]
+        if left_out and shared and not data.get("consumers"):
             names = ", ".join(left_out[:10]) + (f" and {len(left_out) - 10} more" if len(left_out) > 10 else "")
             yield (
                 f"This run is limited to {self._vars['ansible_limit']}, and the hosts that it leaves out ({names}) "

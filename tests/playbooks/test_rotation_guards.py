@@ -123,6 +123,24 @@ def test_a_limit_that_leaves_nobody_out_is_none(scene: Any) -> None:
     assert scene.value("web1") == scene.value("web2") == scene.current().value
 
 
+def test_a_limit_does_not_matter_where_a_store_is_all_that_needs_the_value(scene: Any) -> None:
+    store = {"type": "file", "path": f"{scene.folder}/{{name}}.stored"}
+    variables = {"force": True, "overlap": "1h", "deploy_tasks": "", "store": store}
+    scene.rotate("web1,web2", variables=variables, limit="web1")
+    assert (scene.folder / "checkout.stored").read_text() == scene.current().value != scene.old.value
+
+
+def test_what_is_due_is_looked_up_once_for_all_batches(scene: Any) -> None:
+    scene.rotate("web1,web2,web3", serial="1")
+    assert len([request for request in scene.sim.requests if request.operation == "listApiKeys"]) == 1
+
+
+def test_a_consumer_that_is_gone_does_not_keep_a_key_from_being_restored(scene: Any) -> None:
+    scene.rotate(variables=ALWAYS)
+    scene.rotate(variables={"action": "restore", "consumers": ["gone"]})
+    assert not scene.sim.key(scene.old.id).disabled
+
+
 def test_each_key_has_its_own_hosts_and_a_failing_one_holds_back_no_other(
     new_fleet: Callable[..., Fleet], sim: Any
 ) -> None:
