@@ -60,8 +60,8 @@ def test_a_fleet_in_batches_gets_one_new_key(scene: Any) -> None:
     assert len([request for request in scene.sim.requests if request.operation == "createApiKey"]) == 1
 
 
-@pytest.mark.parametrize("serial", ["1", '"100%"'])
-@pytest.mark.parametrize("broken", ["web1", "web2", "web3"])
+@pytest.mark.parametrize("serial", ["1", pytest.param('"100%"', marks=pytest.mark.slow)])
+@pytest.mark.parametrize("broken", ["web1", pytest.param("web2", marks=pytest.mark.slow), "web3"])
 def test_a_broken_host_keeps_the_old_key_enabled_and_the_next_run_finishes(
     scene: Any, serial: Any, broken: Any
 ) -> None:

@@ -60,7 +60,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
+@pytest.mark.parametrize("check", [pytest.param(False, marks=pytest.mark.slow), True], ids=["run", "check"])
 def test_what_can_not_work_is_refused_before_anything_is_written(scene: Any, check: bool) -> None:
     """One play for all: each include fails, and the next one begins."""
     (scene.folder / "unknown.yml").write_text("- name: Deploy\n  no_such_module:\n    value: 1\n")
@@ -104,7 +104,7 @@ def test_a_name_that_differs_between_hosts(new_fleet: Callable[..., Fleet]) -> N
     assert not [request for request in fleet.sim.requests if request.operation == "createApiKey"]
 
 
-@pytest.mark.parametrize("consumers", [[], ["web1"]], ids=["none", "one"])
+@pytest.mark.parametrize("consumers", [pytest.param([], marks=pytest.mark.slow), ["web1"]], ids=["none", "one"])
 def test_a_narrow_list_of_consumers_does_not_cut_the_other_hosts_off(
     new_fleet: Callable[..., Fleet], consumers: list[str]
 ) -> None:
@@ -141,6 +141,7 @@ def test_a_consumer_that_is_gone_does_not_keep_a_key_from_being_restored(scene: 
     assert not scene.sim.key(scene.old.id).disabled
 
 
+@pytest.mark.slow
 def test_each_key_has_its_own_hosts_and_a_failing_one_holds_back_no_other(
     new_fleet: Callable[..., Fleet], sim: Any
 ) -> None:
@@ -329,6 +330,9 @@ def test_debug_output_would_show_values(scene: Any) -> None:
     assert "ANSIBLE_DEBUG shows what every task returns" in result.output
     assert leaked(scene.sim, result.output) == []
 
+
+@pytest.mark.slow
+def test_debug_output_does_not_show_what_a_store_keeps(scene: Any) -> None:
     store = {"type": "file", "path": f"{scene.folder}/{{name}}.stored"}
-    result = scene.rotate(variables={**ALWAYS, "store": store}, env=debug)
+    result = scene.rotate(variables={**ALWAYS, "store": store}, env={"ANSIBLE_DEBUG": "1"})
     assert leaked(scene.sim, result.output) == []
