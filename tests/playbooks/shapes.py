@@ -218,7 +218,6 @@ def _shapes() -> Iterator[Shape]:
         "force_handlers": True,
         "gather_facts": True,
         "no_log": True,
-        "strategy": "debug",
         "diff": True,
     }
     for name, wanted in others.items():
